@@ -1,6 +1,7 @@
 import json
 import sys
 import types
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from markab.errors import PlanningError, Problem, RunBusy
 from markab.plan.model import GivenSlots
 from markab.planner.machine_needs import NO_NEEDS, Needs
 from markab.planner.options import PlanOptions
+from markab.planner.request_check import Answer
 
 
 @dataclass
@@ -83,13 +85,8 @@ class Machinery:
     def engine_pid(self, submit_dir: Path) -> int | None:
         return None
 
-    def RunReader(self, submit_dir: Path) -> Path:  # noqa: N802
-        return submit_dir
-
-    def current_status(self, submit_dir: Path, why: bool = False) -> FakeStatus:
-        return self.read_status(submit_dir)
-
-    quick_status = current_status
+    def TreeStatus(self, submit_dir: Path, *, why: bool = False) -> Callable[[], FakeStatus]:  # noqa: N802
+        return lambda: self.read_status(submit_dir)
 
     def read_status(self, submit_dir: Path) -> FakeStatus:
         return self._answer("status", self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0])
@@ -108,13 +105,10 @@ def machinery(tmp_path: Path, monkeypatch) -> Machinery:
         "markab.planner.planning": ["plan"],
         "markab.engine.background": ["start"],
         "markab.engine.control": ["request_remove", "engine_pid"],
-        "markab.journal.run_reader": [],
-        "markab.reports.status": [],
+        "markab.reports.tree_status": ["TreeStatus"],
     }.items():
         module = types.ModuleType(name)
         for function in functions:
-            setattr(module, function, getattr(fake, function))
-        for function in ("RunReader", "current_status", "quick_status"):
             setattr(module, function, getattr(fake, function))
         monkeypatch.setitem(sys.modules, name, module)
         package, _, last = name.rpartition(".")
@@ -498,3 +492,16 @@ def test_lint_returns_what_is_most_likely_not_meant(tmp_path: Path, monkeypatch:
     Path("workflow.yml").unlink()
     with pytest.raises(PegasusClientError, match="linting failed"):
         workflow.lint()
+
+
+def test_a_workflow_whose_results_are_up_to_date_takes_the_run_that_made_them(
+    machinery: Machinery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = Answer(machinery.planned.submit_dir, "w", 1, [])
+    monkeypatch.setattr(operations, "find_answer", lambda _: answer)
+    monkeypatch.setattr(operations, "read_braindump", lambda _: {"user": "ada"})
+    machinery.is_complete = True
+
+    wf = workflow().plan(submit=True)
+
+    assert (["start run0001"], answer.submit_dir) == (machinery.calls, wf.submit_dir)

@@ -147,9 +147,9 @@ def test_the_problems_of_all_catalogs_come_at_once(documents: Path) -> None:
         ("pegasus.catalog.replica", "MRC", "property 'pegasus.catalog.replica' is 'MRC'; no catalog is named", "set pegasus.catalog.replica.mrc.NAME to its kind: YAML, File, Directory, Regex, JDBCRC"),
         ("pegasus.catalog.replica", "Meta", "property 'pegasus.catalog.replica' is 'Meta'; unsupported catalog kind Meta", "use YAML, File, Directory or JDBCRC"),
         ("pegasus.catalog.replica", "JDBCRC", "property 'pegasus.catalog.replica.db.url' must name an SQLite file, or a PostgreSQL or MySQL server", "set pegasus.catalog.replica.db.url=jdbc:sqlite:/path/to/file.db, or jdbc:postgresql://HOST/DATABASE"),
-        ("pegasus.catalog.replica.output", "File", "property 'pegasus.catalog.replica.output' is 'File'; outputs are registered in an SQLite file, JDBCRC", "set it to JDBCRC; or remove it, and `markab replica` can read '<workflow>-0.replicas.db'"),
-        ("pegasus.catalog.replica.output.db.url", "jdbc:mysql://ada:secret@db/rc", "property 'pegasus.catalog.replica.output.db.url' must name an SQLite file", "set pegasus.catalog.replica.output.db.url=jdbc:sqlite:/path/to/file.db"),
-        ("pegasus.catalog.replica.output.db.url", "jdbc:sqlite:", "property 'pegasus.catalog.replica.output.db.url' must name an SQLite file", "set pegasus.catalog.replica.output.db.url=jdbc:sqlite:/path/to/file.db"),
+        ("pegasus.catalog.replica.output", "File", "property 'pegasus.catalog.replica.output' is 'File'; it needs the property 'pegasus.catalog.replica.output.file'", "set pegasus.catalog.replica.output.file to a file"),
+        ("pegasus.catalog.replica.output", "Regex", "property 'pegasus.catalog.replica.output' is 'Regex'; it must be one of JDBCRC, YAML, File", "change or remove 'pegasus.catalog.replica.output'"),
+        ("pegasus.catalog.replica.output.db.url", "jdbc:sqlite:", "property 'pegasus.catalog.replica.output.db.url' must name an SQLite file, or a PostgreSQL or MySQL server", "set pegasus.catalog.replica.output.db.url=jdbc:sqlite:/path/to/file.db, or jdbc:postgresql://HOST/DATABASE"),
         ("pegasus.catalog.replica", "YAMLL", "property 'pegasus.catalog.replica' is 'YAMLL'; it must be one of YAML, File, Directory, Regex, JDBCRC, MRC, Meta", "did you mean 'YAML'?"),
     ],
 )  # fmt: skip

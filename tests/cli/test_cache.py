@@ -212,3 +212,17 @@ def test_a_wrong_size_among_the_properties_is_an_error(
 
     assert 10 == code
     assert "'markab.reuse.store.size' is 'lots'" in err and "it must be an amount such as '20 GB'" in err
+
+
+def test_rebuild_says_how_many_runs_it_entered_and_which_it_could_not(
+    store: ContentStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "ada" / "run0001"
+    run.mkdir(parents=True)
+    (run / "plan.jsonl").write_text("no plan\n")
+
+    code, out, err = called(capsys, "rebuild")
+
+    assert (0, "0 runs entered\n") == (code, out)
+    assert f"warning: '{run}' is left out: " in err
+    assert "as_json" not in called(capsys, "rebuild", "--json")[1]

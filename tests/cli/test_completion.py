@@ -55,6 +55,13 @@ def test_commands_and_options_are_offered() -> None:
 
 
 @pytest.mark.usefixtures("here")
+def test_formats_of_imports_and_their_files_are_offered() -> None:
+    assert answers("import", "--from", "s") == ["plain,script", "plain,snakemake"]
+    assert answers("import", "work") == ["file,work"]
+    assert answers("import", "workflow.cwl", "fir") == ["dir,fir"]
+
+
+@pytest.mark.usefixtures("here")
 def test_where_nothing_is_known_the_shell_completes_files() -> None:
     assert answers("run", "work") == ["file,work"]
     assert answers("plan", "wo") == ["file,wo"]

@@ -512,6 +512,20 @@ def test_a_checkpoint_is_requested_and_kept_though_the_task_fails(bench: Bench) 
     assert (bench.scratch / "state").read_text() == "half\nall\n"
 
 
+def test_a_task_that_does_not_end_after_the_signal_for_its_checkpoint_is_killed_and_that_is_kept(
+    bench: Bench,
+) -> None:
+    script = 'trap "echo half > state" TERM; echo ready; while :; do sleep 0.02; done'
+    outputs = [Output("state", checkpoint=True)]
+    record = run_until_ready(
+        bench, lambda seconds: shell(script, checkpoint_s=seconds, checkpoint_grace_s=0.5, outputs=outputs)
+    )
+
+    assert kinds(record) == ["timeout", "signal"]
+    assert "after the signal for its checkpoint" in record["error"]["message"]
+    assert [output["lfn"] for output in record["outputs"]] == ["state"]
+
+
 def test_a_cancelled_attempt_ends_and_is_recorded_as_cancelled(bench: Bench, tmp_path: Path) -> None:
     polite = bench.attempt(shell("echo > started; exec sleep 1000", id="polite"))
     stubborn = bench.attempt(

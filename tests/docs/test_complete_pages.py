@@ -207,5 +207,5 @@ def test_the_reader_of_the_page_on_files_reads_a_run(tmp_path: Path) -> None:
 
 def test_what_does_nothing_yet_is_said_to() -> None:
     assert "| not yet |" in page()
-    deep = find_property("pegasus.register.deep")
-    assert deep is not None and deep.effect is Effect.NOT_YET
+    connection = find_property("pegasus.catalog.replica.db.pool")
+    assert connection is not None and connection.effect is Effect.NOT_YET

@@ -88,6 +88,8 @@ class World:
         self.succeeded: list[int] = []
         """Positions of jobs, of any run."""
         self.done: set[tuple[str, int]] = set()
+        self.elsewhere: set[tuple[str, int]] = set()
+        """Jobs of runs that another executor runs."""
         self.most_alive = 0
         self.cancelled: list[AttemptId] = []
         self.checksums: dict[AttemptId, dict[str, str]] = {}
@@ -116,6 +118,8 @@ class FakeExecutor:
     def __init__(self, world: World, time: FakeTime) -> None:
         self.world, self.time = world, time
         self.pending: list[Report] = []
+        self.known: set[AttemptId] = set()
+        """What was submitted or recovered: it reports of nothing else."""
 
     def submit(self, attempts: Sequence[Attempt]) -> None:
         world = self.world
@@ -126,8 +130,9 @@ class FakeExecutor:
             assert attempt.id not in world.ended, f"{attempt.id} started twice"
             assert not [other for other in world.alive if other[:2] == attempt.id[:2]], "two attempts alive"
             parents = {(attempt.id.run, parent) for parent in attempt.job.parents}
-            assert parents <= world.done or attempt.incomplete, "started before its parents"
+            assert parents <= world.done | world.elsewhere or attempt.incomplete, "started before its parents"
             world.alive[attempt.id] = attempt
+            self.known.add(attempt.id)
             world.started.append(attempt.id)
             world.checksums[attempt.id] = dict(attempt.checksums)
             if world.reports_running:
@@ -138,13 +143,13 @@ class FakeExecutor:
         world = self.world
         world.on_wait()
         reports, self.pending = self.pending, []
-        if not reports and not world.alive:
+        if not reports and not self.known & world.alive.keys():
             self.time.pass_s(timeout_s)
             return []
         self.time.pass_s(0.001)
         if reports:
             return reports
-        ids = sorted(world.alive)
+        ids = sorted(self.known & world.alive.keys())
         world.random.shuffle(ids)
         return [Report(id, Seen.ENDED, world.end(id)) for id in ids[: world.ends_at_once]]
 
@@ -160,6 +165,7 @@ class FakeExecutor:
 
     def recover(self, attempts: Sequence[Attempt]) -> Sequence[Report]:
         reports = []
+        self.known.update(attempt.id for attempt in attempts)
         for attempt in attempts:
             if not self.world.survives:
                 self.world.alive.pop(attempt.id, None)

@@ -35,8 +35,8 @@ from markab.journal.records import Entry as JournalEntry
 from markab.journal.records import NoRoom, decode
 from markab.plan.model import BoundedScratch, Input, JobSpace, Kind, Output, PlannedJob, PlannedTask
 from markab.plan.plan_file import PlanFile
-from markab.reports.statistics.run_statistics import read_statistics
 from markab.reports.statistics.text import summary_text
+from markab.reports.statistics.tree_statistics import read_statistics
 
 RUN = "run"
 MAXSPACE = "pegasus.file.cleanup.constraint.maxspace"

@@ -73,7 +73,7 @@ def test_a_replay_of_any_run_repeats_the_decisions_of_the_scheduler(
     directory = make_run(tmp_path_factory.mktemp("run"), JOBS, executor=executor, limits={"x": 2})
 
     def verdict(attempt: Attempt) -> Record:
-        return OK if chance.random() < 0.7 else failure(chance.choice(["exit", "exit", "no-program"]))
+        return OK if chance.random() < 0.7 else failure(chance.choice(["exit", "no-program", "memory"]))
 
     def disturb() -> None:
         what = chance.random()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Collection
 from typing import Any
 
 import pytest
@@ -142,8 +143,22 @@ def test_max_jobs_counts_everything_alive() -> None:
     assert len(scheduler.starts()) == 1
 
 
+def test_sub_workflows_take_nothing_that_their_own_jobs_need() -> None:
+    nested = [outline(f"s{i}", kind=Kind.SUBWORKFLOW, category="sub") for i in range(20)]
+    scheduler = Scheduler(Slots(1, 1, 0))
+    scheduler.add("r", [*nested, outline("x")], limits={"sub": 12}, max_jobs=1)
+
+    assert len(scheduler.starts()) == 13, "all that its own category allows, and one that counts"
+    scheduler.add("s0", [outline("in", kind=Kind.STAGE_IN, category="sub")], limits={"sub": 12}, max_jobs=1)
+    scheduler.validate()
+    assert scheduler.why_waiting("s0", 0) == WaitingReason(Why.MAX_JOBS, limit=1)
+    scheduler.ended(AttemptId("r", 20, 1), True)
+    assert AttemptId("s0", 0, 1) in scheduler.starts(), "the category of its parent's run is another throttle"
+    scheduler.validate()
+
+
 def test_auxiliary_jobs_take_no_core_and_share_a_small_throttle() -> None:
-    kinds = [kind for kind in Kind if kind is not Kind.COMPUTE]
+    kinds = [kind for kind in Kind if kind not in (Kind.COMPUTE, Kind.SUBWORKFLOW)]
     auxiliary = [
         outline(f"c{i}", kind=kinds[i % len(kinds)], category=f"k{i % 3}", priority=1) for i in range(50)
     ]
@@ -582,6 +597,8 @@ class Checker:
     def throttle(self, attempt: AttemptId) -> tuple[str, int]:
         o = self.outline(attempt)
         limit = self.limits.get(o.category, 0)
+        if o.kind is Kind.SUBWORKFLOW:
+            return f"sub-workflows {attempt.run} {o.category}", limit or 10**6
         if o.kind is not Kind.COMPUTE and not limit:
             return "auxiliary", AUXILIARY_AT_ONCE
         return "category " + o.category, limit or 10**6
@@ -618,6 +635,9 @@ class Checker:
             return False
         return o.kind in (Kind.STAGE_OUT, Kind.STAGE_INTER, Kind.REGISTER, Kind.CLEANUP)
 
+    def counted(self, attempts: Collection[AttemptId]) -> int:
+        return sum(self.outline(one).kind is not Kind.SUBWORKFLOW for one in attempts)
+
     def fits(self, run: str, job: int) -> bool:
         """Return whether another job may be alive, beside those of all runs."""
         new = AttemptId(run, job, 0)
@@ -625,7 +645,7 @@ class Checker:
         used = [sum(column) for column in zip(*map(self.needs, alive), strict=True)]
         name, limit = self.throttle(new)
         return (
-            len(alive) <= self.max_jobs
+            (self.outline(new).kind is Kind.SUBWORKFLOW or self.counted(alive) <= self.max_jobs)
             and all(u <= s or not n for u, s, n in zip(used, self.slots, self.needs(new), strict=True))
             and sum(1 for other in alive if self.throttle(other)[0] == name) <= limit
         )
@@ -782,6 +802,7 @@ class Checker:
             worth_retrying=not incomplete and self.random.random() < 0.9,
             incomplete=incomplete,
             served=() if ok else served,
+            memory_mb=self.random.choice([0, 0, 30, 5000]),
         )
         returned = not ok and (
             self.ending.get(run) == "remove" or untimely or (incomplete and not is_partial)

@@ -19,6 +19,7 @@ from markab.executors.attempt_id import AttemptId
 from markab.executors.base import Attempt, Report, RunContext, Seen
 from markab.executors.local import LocalExecutor
 from markab.plan.model import Input, Kind, Output, Place, PlannedJob, PlannedTask, Transfer
+from markab.worker.oom_kills import OomKills
 
 
 @pytest.fixture
@@ -223,3 +224,16 @@ def test_jobs_that_ask_for_gpus_see_different_ones(tmp_path: Path, monkeypatch: 
         assert printed == {4: "x\n", 5: "6 6\n"}, "given back, and the user's variable takes precedence"
     finally:
         executor.close()
+
+
+def test_a_task_that_the_system_killed_for_lack_of_memory_is_known_as_such(
+    executor: LocalExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kills = iter([True, False])
+    monkeypatch.setattr(OomKills, "claim", lambda self: next(kills))
+    executor.submit([attempt(tmp_path, 0, "kill -9 $$"), attempt(tmp_path, 1, "kill -9 $$")])
+    executor.submit([attempt(tmp_path, 2, "exit 137")])
+
+    records = [report.record for report in wait_for(executor, 3)]
+    kinds = sorted(record["error"]["kind"] for record in records if record is not None)
+    assert ["exit", "memory", "signal"] == kinds

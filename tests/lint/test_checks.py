@@ -1,11 +1,14 @@
 """Each check finds what it is for, says where it is, and leaves alone what only looks like it."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from kit.linted import LintedProject, job
+from markab import operations
 from markab.lint.checks import CHECKS, CODES
+from markab.planner.options import PlanOptions
 
 ARGPARSE = """#!/usr/bin/env python3
 import argparse
@@ -316,3 +319,46 @@ def test_entries_that_no_job_uses_are_notes(project: LintedProject) -> None:
 def test_every_code_belongs_to_a_check_and_is_explained(project: LintedProject) -> None:
     assert len(CHECKS) == len(set(CHECKS))
     assert all(severity in ("error", "warning", "note") and meaning for severity, meaning in CODES.values())
+
+
+def test_a_sub_workflow_whose_document_is_a_file_is_looked_into(tmp_path: Path) -> None:
+    inner = {
+        "pegasus": "5.0.4",
+        "name": "inner",
+        "jobs": [
+            {
+                "type": "job",
+                "name": "no-such-program",
+                "id": "x",
+                "arguments": [],
+                "uses": [{"lfn": "in.txt", "type": "input"}, {"lfn": "up.txt", "type": "output"}],
+            }
+        ],
+    }
+    uses = [
+        {"lfn": "in.txt", "type": "input"},
+        {"lfn": "inner.yml", "type": "input", "forPlanning": True},
+        {"lfn": "other.txt", "type": "output"},
+    ]
+    outer = {
+        "pegasus": "5.0.4",
+        "name": "outer",
+        "replicaCatalog": {
+            "replicas": [
+                {"lfn": name, "pfns": [{"site": "local", "pfn": str(tmp_path / name)}]}
+                for name in ("inner.yml", "in.txt")
+            ]
+        },
+        "jobs": [
+            {"type": "pegasusWorkflow", "file": "inner.yml", "id": "s", "arguments": [], "uses": uses},
+        ],
+    }
+    (tmp_path / "in.txt").write_text("")
+    (tmp_path / "inner.yml").write_text(json.dumps(inner))
+    (tmp_path / "workflow.yml").write_text(json.dumps(outer))
+
+    report = operations.lint(PlanOptions(workflow=Path("workflow.yml"), directory=tmp_path))
+
+    said = " ".join(finding.message for finding in report.findings)
+    assert "no-such-program" in said and "declares 'other.txt' as an output of this one" in said
+    assert "has no replica" not in said, "its parent brings in.txt"

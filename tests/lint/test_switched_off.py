@@ -4,8 +4,9 @@ import pytest
 
 from kit.linted import LintedProject, job
 from markab import operations
-from markab.lint.finding import Finding, SourcePlace
+from markab.lint.finding import Finding
 from markab.lint.switched_off import SwitchedOff
+from markab.planner.document_places import SourcePlace
 
 
 @pytest.fixture

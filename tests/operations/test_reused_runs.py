@@ -85,3 +85,14 @@ def test_a_result_in_whose_place_a_later_run_put_another_is_not_called_altered(l
     result.write_text("no result of any run\n")
     (altered,) = operations.verify_cache(conf=str(settings))[0].altered
     assert str(result) in altered
+
+
+def test_an_index_that_was_deleted_is_made_again_from_the_journals_of_runs(lab: Lab, second: Ran) -> None:
+    (lab.path / "index.db").unlink()
+    conf = lab.path / "cache.properties"
+    conf.write_text(f"markab.reuse.index = {lab.path}/index.db\nmarkab.reuse.store = {lab.store}\n")
+
+    rebuilt, warnings = operations.rebuild_cache(lab.path, conf=str(conf))
+
+    assert str(second.submit_dir) in rebuilt.entered and not warnings
+    assert ["a", "b"] == lab.run().reused

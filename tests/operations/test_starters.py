@@ -8,7 +8,7 @@ import pytest
 
 from markab import operations
 from markab.errors import StorageError
-from markab.operations import starters
+from markab.operations import project_directory, starters
 from markab.spec.reader import read_workflow
 
 FOLDER = Path(starters.__file__).parents[1] / "templates"
@@ -17,6 +17,18 @@ SOURCES = Path(__file__).parents[2] / "src"
 
 def all_files(directory: Path) -> list[str]:
     return sorted(str(path.relative_to(directory)) for path in directory.rglob("*") if path.is_file())
+
+
+def fill_the_disk_after(files: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make every file after these fail."""
+    real, left = os.open, iter(range(files))
+
+    def limited(path, flags, *rest, **options):
+        if flags & os.O_EXCL and str(path).rpartition(".")[2] != "lock" and next(left, None) is None:
+            raise OSError(28, "No space left on device", str(path))
+        return real(path, flags, *rest, **options)
+
+    monkeypatch.setattr(project_directory.os, "open", limited)
 
 
 def test_every_template_has_a_line_in_the_table() -> None:
@@ -73,14 +85,32 @@ def test_a_project_can_be_put_into_a_directory_with_other_files(tmp_path: Path) 
 
 
 def test_a_project_appears_at_once_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(directory: Path, files: list) -> None:
-        (directory / "workflow.py").write_text("half")
-        raise OSError(28, "No space left on device", str(directory / "workflow.py"))
-
-    monkeypatch.setattr(starters, "_write_all", full)
-    with pytest.raises(StorageError, match="No space left on device"):
+    fill_the_disk_after(3, monkeypatch)
+    with pytest.raises(StorageError, match="No space left on device") as caught:
         operations.make_project("map", tmp_path / "a" / "p")
     assert all_files(tmp_path) == [] and not (tmp_path / "a" / "p").exists()
+    assert f"cannot write '{tmp_path}/a/p/" in str(caught.value)
+
+
+def test_in_a_directory_with_other_files_it_appears_at_once_or_not_at_all_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "LICENSE").write_text("mine")
+
+    fill_the_disk_after(5, monkeypatch)
+    with pytest.raises(StorageError, match="No space left on device"):
+        operations.make_project("map", tmp_path)
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["LICENSE", "bin"]
+
+
+def test_a_link_to_nothing_is_named_as_it_was_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("p").symlink_to("nowhere")
+
+    with pytest.raises(StorageError, match="^p is a link to nothing$"):
+        operations.make_project("map", Path("p"))
+    assert os.listdir() == ["p"]
 
 
 def test_a_directory_below_a_file_is_an_error_that_names_it(tmp_path: Path) -> None:

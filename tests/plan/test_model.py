@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import msgspec
 
-from markab.plan.model import FORMAT, Header, PlannedJob, PlannedTask, PlanSite, local_directory
+from markab.plan.model import (
+    FORMAT,
+    Header,
+    PlannedJob,
+    PlannedTask,
+    PlanSite,
+    TaskContainer,
+    local_directory,
+)
 from markab.plan.plan_file import JobOutline
 
 
@@ -20,10 +28,16 @@ def test_the_header_says_which_sites_are_local() -> None:
 
 def test_fields_that_no_executor_uses_yet_are_left_out_of_the_plan() -> None:
     plain = msgspec.to_builtins(PlannedTask("a", "t", "/bin/true"))
-    special = PlannedTask("a", "t", "/bin/true", container="box", environment="env")
+    special = PlannedTask(
+        "a", "t", "/bin/true", container=TaskContainer("box", "docker", "box"), environment="env"
+    )
 
     assert {"id": "a", "transformation": "t", "executable": "/bin/true"} == plain
-    assert {**plain, "container": "box", "environment": "env"} == msgspec.to_builtins(special)
+    assert {
+        **plain,
+        "container": {"name": "box", "type": "docker", "image": "box"},
+        "environment": "env",
+    } == msgspec.to_builtins(special)
 
 
 def test_the_outline_of_a_job_has_the_defaults_of_the_job() -> None:

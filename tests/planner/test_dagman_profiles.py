@@ -96,3 +96,13 @@ def test_what_is_wrong_is_named_with_the_job(bench: Bench, dagman: dict[str, str
 
     (problem,) = caught.value.problems
     assert said in problem.message and "(job 't')" in problem.message and problem.hint
+
+
+def test_arguments_of_a_script_that_is_not_given_are_a_warning(bench: Bench) -> None:
+    profiles = {"dagman": {"POST.ARGUMENTS": "-x", "PRE": "true", "PRE.ARGUMENTS": "y"}}
+
+    made = bench.plan(*(task(name, "in", profiles=profiles) for name in "ab"))
+
+    assert ["profile dagman.POST.ARGUMENTS does nothing: there is no dagman.POST"] == [
+        warning.message for warning in made.planned.warnings
+    ]

@@ -113,3 +113,14 @@ def test_an_output_map_gives_a_directory_its_place(bench: Bench) -> None:
     made = bench.plan(task("a", makes="d/"), output_map=Path("m"))
     (out,) = (t for job in made.jobs if job.kind is Kind.STAGE_OUT for t in job.transfers)
     assert [f"{bench.path}/mapped/dd"] == [place.url for place in out.destinations]
+
+
+def test_a_directory_below_an_input_directory_is_an_input_as_a_whole(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    (tmp_path / "in" / "masks").mkdir(parents=True)
+    (tmp_path / "in" / "masks" / "1.png").write_text("x")
+
+    made = bench.plan(task("a", reads="masks/"), input_dirs=[Path("in")])
+
+    (job,) = [job for job in made.jobs if job.kind is Kind.STAGE_IN]
+    assert [f"{tmp_path}/in/masks"] == [source.url for source in job.transfers[0].sources]

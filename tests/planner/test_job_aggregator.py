@@ -144,3 +144,23 @@ def test_what_is_wrong_is_an_error_that_names_it(bench: Bench, pegasus: dict[str
 def test_a_wrong_property_is_an_error_before_planning(bench: Bench) -> None:
     with pytest.raises(DocumentError, match=f"{PROPERTY}'.*it must be one of seqexec"):
         cluster(bench, tasks(), **{PROPERTY: "x"})
+
+
+def test_a_task_that_asks_for_more_than_its_cluster_was_given_is_a_warning(bench: Bench) -> None:
+    arguments = {PROPERTY: "mpiexec", f"{PROPERTY}.arguments": "--host-cpus 8 --host-memory 500"}
+
+    planned = bench.plan(
+        *tasks(pmc_request_memory="700"), cluster=["horizontal"], properties={**ONE_CLUSTER, **arguments}
+    )
+
+    (warning,) = [one.message for one in planned.planned.warnings if "host-memory" in one.message]
+    assert warning.startswith(
+        "profile pegasus.pmc_request_memory = 700 of a task is more than --host-memory 500"
+    )
+
+
+def test_a_preference_that_is_unknown_is_an_error(bench: Bench) -> None:
+    with pytest.raises(
+        DocumentError, match=r"'pegasus.clusterer.preference' is 'x'.*it must be one of runtime"
+    ):
+        cluster(bench, tasks(), **{"pegasus.clusterer.preference": "x"})

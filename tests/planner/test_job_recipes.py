@@ -39,10 +39,8 @@ def test_a_staged_program_is_one_of_the_inputs() -> None:
     assert found(staged_as="tool-1") == (RecipeProgram("staged", "tool-1"), {})
 
 
-def test_a_program_of_an_image_is_not_the_file_of_that_path_on_this_machine() -> None:
-    assert found(version="2", container=CONTAINER) == (RecipeProgram("declared", "tool:2"), {})
-    with pytest.raises(Unknown, match="its program 'tool' is elsewhere, and the catalog gives it no version"):
-        found(container=CONTAINER)
+def test_a_program_of_an_image_is_its_path_there_and_not_the_file_of_that_path_on_this_machine() -> None:
+    assert found(container=CONTAINER) == (RecipeProgram("declared", "/opt/tool"), {})
 
 
 def test_a_program_that_cannot_be_read_is_not_known() -> None:

@@ -607,7 +607,7 @@ def test_all_that_profiles_request_of_a_job_stands_in_the_plan(bench: Bench) -> 
     job = bench.plan(task("a", profiles=profiles))["tool_a"]
 
     assert (job.cores, job.memory_mb, job.disk_mb, job.gpus) == (3, 5, 6, 2)
-    assert (job.runtime_s, job.max_wall_s, job.checkpoint_s) == (70, 9 * 60, 8 * 60)
+    assert (job.runtime_s, job.max_wall_s, job.checkpoint_s, job.checkpoint_grace_s) == (70, 540, 480, 30)
     assert (job.success_messages, job.failure_messages) == (["all done"], ["no good"])
     assert (job.retries, job.priority, job.category) == (4, 11, "big")
 
@@ -909,9 +909,9 @@ def test_warnings_are_not_lost_when_planning_fails(bench: Bench) -> None:
 
 def test_settings_without_effect_are_warnings(bench: Bench) -> None:
     made = bench.plan(
-        task("a", profiles={"dagman": {"NOOP": "true"}}, hooks={"shell": [{"_on": "end", "cmd": "mail"}]}),
+        task("a", profiles={"pegasus": {"worker.node.directory": "/w"}}),
         properties={
-            "pegasus.register.deep": "false",
+            "pegasus.transfer.container.onhost": "false",
             "pegasus.dir.storage.mapper": "flat",
             "pegasus.monitord.encoding": "json",
             "pegasus.catalog.workflow.amqp.url": "amqp://me:secret@host",
@@ -919,9 +919,8 @@ def test_settings_without_effect_are_warnings(bench: Bench) -> None:
     )
 
     assert [
-        "property 'pegasus.register.deep' = false does nothing in this version",
-        "profile dagman.NOOP does nothing in this version (job 'a')",
-        "shell hooks are not run in this version: those of job 'a'",
+        "property 'pegasus.transfer.container.onhost' = false does nothing in this version",
+        "profile pegasus.worker.node.directory does nothing in this version (job 'a')",
     ] == [warning.message for warning in made.planned.warnings]
 
 
@@ -931,13 +930,13 @@ def test_properties_without_effect_are_said_in_one_warning_without_values_that_m
     made = bench.plan(
         task("a"),
         properties={
-            "pegasus.register.deep": "false",
+            "pegasus.transfer.container.onhost": "false",
             "pegasus.clusterer.preference": "runtime",
             "pegasus.catalog.master.password": "secret",
         },
     )
     assert [
-        "properties 'pegasus.register.deep' = false, 'pegasus.catalog.master.password' do nothing "
+        "properties 'pegasus.transfer.container.onhost' = false, 'pegasus.catalog.master.password' do nothing "
         "in this version"
     ] == [warning.message for warning in made.planned.warnings]
 
@@ -957,18 +956,6 @@ def test_a_transformation_that_requires_one_of_another_site_is_refused(bench: Be
 
     assert "transformation 'helper' cannot run at " in str(caught.value)
     assert "(needed by task 'a', whose transformation requires it)" in str(caught.value)
-
-
-def test_a_container_is_not_quietly_left_out(bench: Bench) -> None:
-    bench.transformations[0]["sites"][0]["container"] = "box"
-    (bench.path / "transformations.yml").write_text("{}")
-    options = bench.options(task("a"))
-    text = json.loads((bench.path / "transformations.yml").read_text())
-    text["containers"] = [{"name": "box", "type": "docker", "image": "docker://python:3.12"}]
-    (bench.path / "transformations.yml").write_text(json.dumps(text))
-
-    with pytest.raises(PlanningError, match=r"container 'box' \(for 'tool'\) cannot be started"):
-        plan(options)
 
 
 def test_an_output_directory_that_cannot_be_made_is_found_before_anything_runs(bench: Bench) -> None:

@@ -21,7 +21,7 @@ from markab.planner.replica_order import (
     replica_order,
     selector_warnings,
 )
-from markab.spec.model import Pfn
+from markab.spec.model import Pfn, Replica
 from markab.spec.properties import Properties
 
 
@@ -207,3 +207,13 @@ def test_a_missing_file_that_no_regular_expression_matches_is_said_to(bench: Ben
 
     with pytest.raises(PlanningError, match="no regular expression of the replica catalog matches it"):
         bench.plan(task("t", reads="other"))
+
+
+def test_a_preferred_site_at_which_no_replica_is_is_a_warning() -> None:
+    given = {SELECTOR: "Restricted", f"{SELECTOR}.*.prefer.stagein.sites": "local, webb"}
+    replicas = [Replica("f", [Pfn("web", "http://h/f")])]
+
+    (warning,) = selector_warnings(Properties(given), ["local"], replicas)
+
+    assert "names the site 'webb', which no replica is at" in warning.message
+    assert "did you mean 'web'?" == warning.hint

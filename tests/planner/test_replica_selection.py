@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pytest
 
+from markab.planner.doubts import Doubts
 from markab.planner.draft import Context, RawInput
 from markab.planner.placement import Executable
 from markab.planner.replica_order import by_nearness
@@ -23,6 +24,7 @@ class Noted:
         self.problems: list[tuple[str, str, str]] = []
         self.replica_order = by_nearness
         self.trace = RequestTrace()
+        self.doubts = Doubts()
         sites = [Site("cluster"), Site("stage"), Site("far", grids=[Grid("batch", "gate", "slurm")])]
         self.sites = {site.name: site for site in sites}
 

@@ -133,13 +133,16 @@ def test_a_size_comes_from_the_use_then_metadata_then_the_table_then_earlier_run
 
 
 def test_a_wrong_line_of_the_table_is_named(tmp_path: Path) -> None:
-    (tmp_path / "sizes.csv").write_text("f0,12\nf1\nf2,a lot\n")
+    (tmp_path / "sizes.csv").write_text("f0,12\nf1\nf2,a lot\n,5\nf0,13\nf3,1,2\n")
 
     with pytest.raises(PlanningError) as caught:
         bounded(Bench(tmp_path), chain(None), "1 GB", **{f"{CONSTRAINT}.csv": "sizes.csv"})
     assert [(one.line, one.message.split(" is not")[0]) for one in caught.value.problems] == [
         (2, "'f1'"),
         (3, "'f2,a lot'"),
+        (4, "',5'"),
+        (5, "'f0,13'"),
+        (6, "'f3,1,2'"),
     ]
 
     with pytest.raises(PlanningError, match="the table cannot be read: No such file"):

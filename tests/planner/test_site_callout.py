@@ -148,3 +148,7 @@ def test_whatever_it_prints_is_a_site_that_can_run_the_job_or_an_error(output: s
         assert solution_in(output, ["a", "b"]) in ("a", "b")
     except NoSolution:
         pass
+
+
+def test_a_program_that_leaves_a_process_with_its_output_is_not_waited_for(bench: Bench) -> None:
+    assert placed(bench, "sleep 600 &\n" + CHOOSE, timeout="20")["t0"] == "b"

@@ -60,6 +60,12 @@ def test_round_robin_gives_each_site_as_many_jobs_of_a_level(number: int, sites:
         assert max(counts.values()) - min(counts[name] for name in names) <= 1
 
 
+def test_round_robin_goes_on_from_level_to_level() -> None:
+    chain = choice_of([[], [0], [1], [2]], {job: ["a", "b"] for job in range(4)})
+
+    assert ["a", "b", "a", "b"] == list(dict(round_robin(chain)).values())
+
+
 def test_round_robin_counts_jobs_that_have_no_choice() -> None:
     sites = {0: ["a", "b"], 1: ["a", "b"], 2: ["a"], 3: ["a"]}
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from kit.planned_workflow import Bench, task
+from markab.engine.run import RunOptions, run
 from markab.errors import PlanningError
 from markab.plan.model import PlannedTask
 
@@ -62,3 +63,23 @@ def test_a_task_with_a_launcher_always_runs(tmp_path: Path) -> None:
 
     assert planned(tmp_path / "with", properties, pegasus={"gridstart.launcher": "env"}).content is None
     assert planned(tmp_path / "without", properties, env={"X": "1"}).content is not None
+
+
+def test_a_script_of_the_submit_host_sets_the_environment_of_a_task(tmp_path: Path) -> None:
+    """Also of one that a launcher starts; a script that is not there is an error."""
+    bench = Bench(tmp_path)
+    bench.transformations[0]["sites"][0]["name"] = "local"
+    (tmp_path / "bin" / "tool").write_text('#!/bin/sh\necho "$SEEN $1" > x\n')
+    (tmp_path / "my env.sh").write_text('export SEEN="it is"\n')
+    pegasus = {"gridstart.launcher": "env", "gridstart.launcher.arguments": "A=1"}
+    entry = task("a", makes="x", arguments=["'one two'"], profiles={"pegasus": pegasus})
+    pegasus["pegasus_lite_env_source"] = "my env.sh"
+
+    made = bench.plan(entry, sites=["local"])
+    assert made.planned.submit_dir is not None and [] == made.planned.warnings
+    assert "success" == run(made.planned.submit_dir, RunOptions(cores=1)).state
+    assert "it is one two\n" == (tmp_path / "wf-output" / "x").read_text()
+
+    pegasus["pegasus_lite_env_source"] = "none"
+    with pytest.raises(PlanningError, match="which sets the environment, is no file"):
+        bench.plan(entry, sites=["local"])

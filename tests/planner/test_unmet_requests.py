@@ -21,13 +21,13 @@ def bench(tmp_path: Path) -> Bench:
     return Bench(tmp_path)
 
 
-def add_site(bench: Bench, name: str, container: str = "", **keys: Any) -> None:
+def add_site(bench: Bench, name: str, **keys: Any) -> None:
     path = bench.path / name
     servers = [{"url": f"file://{path}", "operation": "all"}]
     scratch = {"type": "sharedScratch", "path": str(path), "fileServers": servers}
     bench.sites.append({"name": name, "directories": [scratch], **keys})
     at = {"name": name, "type": "installed", "pfn": str(bench.path / "bin" / "tool")}
-    bench.transformations[0]["sites"].append(at | ({"container": container} if container else {}))
+    bench.transformations[0]["sites"].append(at)
 
 
 def warnings_of(bench: Bench, *tasks: Entry, **options: Any) -> list[str]:
@@ -154,30 +154,23 @@ def test_a_key_is_found_in_every_kind_of_document(tmp_path: Path, text: str, lin
 
 
 def test_keys_that_the_planner_sets_itself_and_those_of_later_versions_are_named_once(bench: Bench) -> None:
-    profiles = {"condor": {"arguments": "x", "environment": "y"}, "dagman": {"noop": "true"}}
-    profiles["pegasus"] = {"pegasus_lite_env_source": "/e", "cores": "1", "clusters.size": "3"}
+    profiles = {"condor": {"arguments": "x", "environment": "y"}}
+    profiles["pegasus"] = {
+        "relative.dir": "/e",
+        "worker_node_directory": "/w",
+        "cores": "1",
+        "clusters.size": "3",
+    }
     found = dry_run(bench.options(task("a", profiles=profiles), task("b", profiles=profiles))).warnings
 
     of = "(2 jobs, the first is 'a')"
     assert {
         (f"profile condor.arguments is ignored: the planner sets it {of}", "remove it"),
         (f"profile condor.environment is ignored: the planner sets it {of}", "use env profiles"),
-        (f"profile dagman.NOOP does nothing in this version {of}", ""),
-        (f"profile pegasus.pegasus_lite_env_source does nothing in this version {of}", ""),
+        (f"profile pegasus.worker.node.directory does nothing in this version {of}", ""),
+        (f"profile pegasus.relative.dir does nothing in this version {of}", ""),
     } == {(one.message, one.hint) for one in found}
     assert len(found) == 4
-
-
-def test_hooks_of_workflow_jobs_and_transformations_are_one_warning(bench: Bench) -> None:
-    hooks = {"shell": [{"_on": "end", "cmd": "mail"}]}
-    bench.transformations[0]["hooks"] = hooks
-
-    assert [
-        "shell hooks are not run in this version: those of the workflow; 2 jobs, the first is 'b'; "
-        "and transformation 'tool' (3 jobs, the first is 'a')"
-    ] == warnings_of(
-        bench, task("a"), task("b", hooks=hooks), task("c", hooks=hooks), workflow={"hooks": hooks}
-    )
 
 
 def contained(bench: Bench, *tasks: Entry, **options: Any) -> Any:
@@ -189,28 +182,24 @@ def contained(bench: Bench, *tasks: Entry, **options: Any) -> Any:
     return made
 
 
-def test_a_container_is_one_line_whatever_the_jobs_and_where_they_run(bench: Bench) -> None:
+def test_a_container_that_cannot_be_started_is_one_line_whatever_the_jobs_and_where_they_run(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its entry is good for every site, so what is wrong is the container, and not the site."""
+    monkeypatch.setenv("PATH", str(bench.path))
     (at,) = bench.transformations[0]["sites"]
     at |= {"name": "elsewhere", "container": "box", "pfn": "/in/the/image/tool"}
     bench.transformations.append({"name": "other", "sites": [at]})
     tasks = [task("a"), task("b", profiles={"env": {"B": "1"}}), task("c", tool="other")]
     message = (
         "container 'box' (for 'tool', 'other') cannot be started: "
-        "this version starts no containers (3 jobs, the first is 'a')"
+        "docker or podman is not on PATH (3 jobs, the first is 'a')"
     )
 
     with pytest.raises(PlanningError) as caught:
         plan(contained(bench, *tasks))
     assert [message] == [problem.message for problem in caught.value.problems]
     assert [message] == [warning.message for warning in dry_run(contained(bench, *tasks)).warnings]
-
-
-def test_a_site_where_the_program_needs_no_container_is_preferred(bench: Bench) -> None:
-    add_site(bench, "boxed", container="box")
-    add_site(bench, "plain")
-    planned = dry_run(contained(bench, *(task(name) for name in "abcdef"), sites=["boxed", "plain"]))
-    assert [] == planned.warnings
 
 
 def test_every_profile_key_has_one_effect_and_those_that_are_read_are_named_in_the_code() -> None:
@@ -236,17 +225,6 @@ def test_a_limit_of_a_category_that_no_job_has_is_named_with_the_likely_one(benc
         "no job has the category 'databse'"
     )
     assert warning.hint == "did you mean 'database'?"
-
-
-def test_sub_workflows_are_one_error(bench: Bench) -> None:
-    inner = [
-        {"type": "pegasusWorkflow", "file": f"{n}.yml", "id": n, "arguments": [], "uses": []} for n in "abc"
-    ]
-    options = bench.options(*inner)
-    [message] = [warning.message for warning in dry_run(options).warnings if warning.kind == "sub-workflow"]
-    assert message == (
-        "task 'a' is a sub-workflow (a.yml), and so are 2 more tasks, and this version runs none"
-    )
 
 
 @pytest.mark.parametrize(

@@ -252,3 +252,26 @@ def test_sql_of_the_documentation_gives_right_numbers(
 ) -> None:
     assert diamond.target.file is not None
     assert answer == ask(diamond.target.file, sql)
+
+
+def test_scripts_around_a_job_are_processes_of_it_and_take_none_of_its_time(tmp_path: Path) -> None:
+    """As in Pegasus' database: -1 is the script before the tasks, -2 the one after them."""
+    script = {key: value for key, value in process("").items() if key != "task"}
+    ran = end(0, invocations=[process("A")], pre=script, post={**script, "argv": ["/bin/check"]})
+    only_pre = failed(1, pre={**script, "status": 256})
+    entries = [began(), start(0), ran, start(1), only_pre, ended("failed")]
+    run = make_run(tmp_path / "run", [compute("A"), compute("B")], entries)
+
+    with open_database(run) as database:
+        rows = ask(
+            next(run.glob("*.stampede.db")),
+            "SELECT task_submit_seq, transformation, executable, abs_task_id FROM invocation ORDER BY 1 DESC, 3 DESC",
+        )
+        assert [1, -1, -1, -2] == [row[0] for row in rows]
+        assert ("dagman::post", "/bin/check", None) == rows[-1][1:]
+        counts = {
+            found.transformation: (found.count, found.failed) for found in queries.transformations(database)
+        }
+        assert ((2, 1), (1, 0)) == (counts["dagman::pre"], counts["dagman::post"])
+        assert 1.0 == queries.wall_times(database).jobs_s
+        assert queries.summary(database).tasks.total == 2

@@ -18,6 +18,7 @@ from markab.provenance import follower as follower_module
 from markab.provenance import queries
 from markab.provenance.follower import FollowerProcess
 from markab.provenance.run_database import open_database
+from markab.provenance.started_runs import note_started, started_runs
 from markab.provenance.update import Pass, RunUpdater
 
 SRC = Path(__file__).resolve().parents[2] / "src"
@@ -45,8 +46,10 @@ def test_a_pass_keeps_all_three_current(tmp_path: Path, home: Path) -> None:
     run = make_diamond(tmp_path / "run", entries=STORY[:5])
     updater = RunUpdater(run)
     master = home / ".pegasus/workflow.db"
+    note_started(run)
 
     assert updater.update() == ALL_WELL
+    assert run not in started_runs()
     assert ask(master, "SELECT wf_uuid, submit_dir, archived FROM master_workflow") == [("7a3c", str(run), 0)]
     assert ask(master, "SELECT state FROM master_workflowstate") == [("WORKFLOW_STARTED",)]
 

@@ -22,8 +22,8 @@ from markab.plan.plan_file import PlanFile
 from markab.reports.html.page import write_page
 from markab.reports.job_report import read_job
 from markab.reports.statistics.files import section_text
-from markab.reports.statistics.run_statistics import read_statistics
 from markab.reports.statistics.text import summary_text
+from markab.reports.statistics.tree_statistics import read_statistics
 from markab.reports.status import Status, UnderWay
 from markab.reports.trace import read_trace
 from markab.reports.why import read_why

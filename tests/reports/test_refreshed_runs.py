@@ -11,7 +11,7 @@ from kit.edited_workflow import Edited
 from markab.diagnosis.failure_analysis import Analyzer
 from markab.operations.jobs import why
 from markab.reports.exports.run_facts import Facts
-from markab.reports.statistics.run_statistics import read_statistics
+from markab.reports.statistics.tree_statistics import read_statistics
 from markab.reports.trace import read_trace
 
 

@@ -346,7 +346,7 @@ def test_a_text_that_is_no_workflow_gets_one_clear_error(text: str, message: str
         ("<job id='a' name='x'>\n<uses link='input'/></job>", "w.dax:3: <uses> has no 'name'", 'add name="…"'),
         ("<job id='a' name='x'><uses name='f' link='output' transfer='perhaps'/></job>", "w.dax:2: 'transfer' of <uses name='f'> is 'perhaps'; it must be true or false", ""),
         ("<job id='a' name='x'><uses name='f' link='input' size='5kB'/></job>", "w.dax:2: 'size' of <uses name='f'> is '5kB'; it must be a whole number", ""),
-        ("<job id='a' name='x'><profile namespace='pegasuss' key='k'>v</profile></job>", "w.dax:2: 'namespace' of <profile key='k'> is 'pegasuss'; it must be one of env, condor, globus, dagman, pegasus, selector, hints, stat", "did you mean 'pegasus'?"),
+        ("<job id='a' name='x'><profile namespace='pegasuss' key='k'>v</profile></job>", "w.dax:2: 'namespace' of <profile key='k'> is 'pegasuss'; it must be one of env, condor, globus, dagman, pegasus, selector, hints, stat, markab", "did you mean 'pegasus'?"),
         ("<job id='a' name='x'><invoke when='end'>c</invoke></job>", "w.dax:2: 'when' of <invoke> is 'end'; it must be one of never, start, on_error, on_success, at_end, all", "did you mean 'at_end'?"),
         ("<job id='a' name='x'><argument><fiel name='f'/></argument></job>", "w.dax:2: unknown element <fiel> in <argument>", "did you mean 'file'?"),
         ("<job id='a' name='x'><argument>\n<file nmae='f'/></argument></job>", "w.dax:3: <file> has no 'name'", 'add name="…"'),

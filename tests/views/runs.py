@@ -24,6 +24,7 @@ from markab.plan.model import (
     PlannedTask,
     PlanSite,
     Registration,
+    TaskContainer,
     Transfer,
     local_directory,
 )
@@ -59,7 +60,13 @@ def jobs() -> list[PlannedJob]:
         for lfn in ("sum.txt", "plots/plot.svg")
     ]
     counting = {"node_label": "count words", "metadata": {"tool": "counter"}, "env": {"LANG": "C"}}
-    plotting = task("ID4", "plot", "'two words.txt' -o plots/plot.svg", node_label="plot", container="image")
+    plotting = task(
+        "ID4",
+        "plot",
+        "'two words.txt' -o plots/plot.svg",
+        node_label="plot",
+        container=TaskContainer("image", "docker", "image"),
+    )
     return [
         PlannedJob(
             id="fetch", kind=Kind.STAGE_IN, site="local", transfers=[book], why="stage-in: inputs of ID1"
@@ -220,6 +227,16 @@ def complete() -> list[Entry]:
             time=T0 + 36,
             start=T0 + 30.5,
             invocations=two,
+            containers=[
+                {
+                    "name": "image",
+                    "type": "docker",
+                    "program": "podman",
+                    "image": "image",
+                    "sha256": SHA,
+                    "id": "1234",
+                }
+            ],
             outputs=[
                 {"lfn": "sum.txt", "size": 20, "sha256": SHA},
                 {"lfn": "plots/plot.svg", "size": 5000, "sha256": OTHER_SHA},

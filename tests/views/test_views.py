@@ -28,7 +28,7 @@ from markab.formatting import printable
 from markab.provenance.jobstate_log import JobstateLog
 from markab.provenance.projection import Projector
 from markab.reports.html.page import write_page
-from markab.reports.statistics.run_statistics import read_statistics
+from markab.reports.statistics.tree_statistics import read_statistics
 from markab.reports.status import Status
 from views.failures import FAILURES
 from views.runs import SECRET, STORIES, made

@@ -18,7 +18,13 @@ def refused(
     """Return message and hint after the system refused to start this."""
     task = {"id": "a", "executable": "/bin/true", "arguments": arguments, "env": own or {}}
     prepared: Any = SimpleNamespace(
-        cwd="/work", base_environ=inherited or {}, environ={}, directory=object(), invocations=[], errors=[]
+        cwd="/work",
+        base_environ=inherited or {},
+        environ={},
+        directory=object(),
+        invocations=[],
+        errors=[],
+        containers={},
     )
     prepared.order = InSequence([task])
     process = Process(prepared.order.take()[0], prepared)

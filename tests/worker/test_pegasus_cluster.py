@@ -167,3 +167,22 @@ def test_a_signal_ends_the_commands_and_starts_no_more() -> None:
         assert running.wait() == 128 + signal.SIGTERM
 
     assert "never" not in printed and "tasks=1, succeeded=0, failed=1" in printed
+
+
+@pytest.mark.parametrize("words", [["-h"], ["-n", "2"]])
+def test_it_ends_without_a_word_when_the_reader_of_its_output_has_gone(words: list[str]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    # The commands write nothing themselves; one of them would go on for a minute.
+    done = subprocess.run(
+        [*PROGRAM, *words],
+        input="true\nsleep 60\n",
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(SOURCES)},
+        timeout=50,
+    )
+    os.close(writer)
+
+    assert (done.returncode, done.stderr) == (141, "")

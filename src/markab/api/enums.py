@@ -16,6 +16,7 @@ class Namespace(Enum):
     GLOBUS = "globus"
     SELECTOR = "selector"
     STAT = "stat"
+    MARKAB = "markab"
 
 
 class EventType(Enum):

@@ -142,7 +142,8 @@ class Workflow(WorkflowDocument):
         """Plan the workflow for the given sites, into a new submit directory.
 
         It is written to its default file first if it has not been written yet.
-        With `submit`, the plan is run too. In a script that `markab plan` or `markab run` runs, the script ends
+        With `submit`, the plan is run too; with the policy `content`, an earlier run that has all the results already takes
+        its place, and nothing runs. In a script that `markab plan` or `markab run` runs, the script ends
         here, and that command plans. Any other keyword is a property:
         `plan(**{"pegasus.mode": "development"})`. `java_options` is accepted, and has
         no effect.
@@ -160,10 +161,13 @@ class Workflow(WorkflowDocument):
         if self._path is None:
             self.write()
         hand_over_plan(self.path, {**keywords, **properties})
+        request = PlanOptions(workflow=self.path, **options)
+        if submit and (answer := operations.find_answer(request)) is not None:
+            self.use_run(answer.submit_dir)
+            self._plan_keywords = {**keywords, **properties}
+            return self.run(verbose=verbose)
         with as_client_error("planning failed"):
-            planned = operations.plan(
-                PlanOptions(workflow=self.path, **options), then="start" if submit else "nothing"
-            )
+            planned = operations.plan(request, then="start" if submit else "nothing")
         if planned.submit_dir is None:
             raise PegasusError("planning made no submit directory")
         self._submit_dir, self._plan_keywords = planned.submit_dir, {**keywords, **properties}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -34,6 +35,8 @@ class Catalogs(msgspec.Struct):
     """The documents that were read, to be copied into the submit directory."""
     passwords: Passwords
     """Those that stood in URLs; neither the others here nor the workflow's own catalogs have them any more."""
+    wrong: set[str] = msgspec.field(default_factory=set)
+    """Those of "sites", "replicas" and "transformations" that lack something, because a document is wrong."""
 
 
 def load_catalogs(
@@ -46,6 +49,7 @@ def load_catalogs(
     cache_files: _Paths = (),
     reuse_dirs: _Paths = (),
     inherited_files: _Paths = (),
+    collected: ProblemList | None = None,
 ) -> Catalogs:
     """Read the catalogs that the properties name, or those in `directory` under their default names.
 
@@ -56,23 +60,30 @@ def load_catalogs(
     `cache_files` hide all of these, or with `pegasus.catalog.replica.cache.asrc` they are added to them.
     Of databases, only what `workflow` names is read.
 
+    With `collected`, problems are added to it, and what can be read is returned; whether transformations name what
+    is there is then not checked.
+
     Raises:
         DocumentError: with all problems of all catalogs.
         StorageError: the only problem is a file that cannot be read.
     """
     root = Path(directory)
-    problems = ProblemList()
+    problems = ProblemList() if collected is None else collected
+    wrong: set[str] = set()
     files: list[Path] = []
-    sites = read_site_catalog(properties, root, environment, problems, files)
-    reader = ReplicaCatalogReader(properties, root, environment, problems, files, workflow)
-    caches = [reader.text(below(root, os.fspath(name))) for name in cache_files]
-    found = [reader.input_directory(below(root, os.fspath(name))) for name in input_dirs]
-    found.append(reader.of_properties())
-    found += [reader.registered(below(root, os.fspath(name))) for name in reuse_dirs]
-    found += [reader.document(below(root, os.fspath(name))) for name in inherited_files]
-    transformations = read_transformation_catalog(
-        properties, root, environment, problems, files, transformations_dir
-    )
+    with _noted(problems, wrong, "sites"):
+        sites = read_site_catalog(properties, root, environment, problems, files)
+    with _noted(problems, wrong, "replicas"):
+        reader = ReplicaCatalogReader(properties, root, environment, problems, files, workflow)
+        caches = [reader.text(below(root, os.fspath(name))) for name in cache_files]
+        found = [reader.input_directory(below(root, os.fspath(name))) for name in input_dirs]
+        found.append(reader.of_properties())
+        found += [reader.registered(below(root, os.fspath(name))) for name in reuse_dirs]
+        found += [reader.document(below(root, os.fspath(name))) for name in inherited_files]
+    with _noted(problems, wrong, "transformations"):
+        transformations = read_transformation_catalog(
+            properties, root, environment, problems, files, transformations_dir
+        )
     is_merged = bool(problems.attempt(lambda: properties.flag("pegasus.catalog.replica.dax.asrc")))
     cache_adds = problems.attempt(lambda: properties.flag("pegasus.catalog.replica.cache.asrc"))
     problems.attempt(lambda: output_catalog(properties, root))
@@ -86,12 +97,14 @@ def load_catalogs(
         [catalog for catalog in (inline.transformation_catalog, transformations) if catalog],
     )
     all_transformations = _merged_transformations(inline.transformation_catalog, transformations)
-    problems.add(*check_references(all_transformations))
+    if collected is None:
+        problems.add(*check_references(all_transformations))
     if is_merged:
         problems.add(*contradictions(layers))
     if cache_adds:
         problems.add(*contradictions([*layers, *cached]))
-    problems.raise_all()
+    if collected is None:
+        problems.raise_all()
     hiding = [] if cache_adds else cached
     index = ReplicaIndex((each.catalog for each in (*hiding, *layers)), merge=is_merged)
     for each in cached if cache_adds else ():
@@ -102,7 +115,17 @@ def load_catalogs(
         all_transformations,
         files,
         passwords,
+        wrong,
     )
+
+
+@contextmanager
+def _noted(problems: ProblemList, wrong: set[str], what: str) -> Iterator[None]:
+    """Note that something is wrong if a problem was added."""
+    before = len(problems.all)
+    yield
+    if len(problems.all) > before:
+        wrong.add(what)
 
 
 def _merged_sites(inline: SiteCatalog | None, file: SiteCatalog | None) -> SiteCatalog:

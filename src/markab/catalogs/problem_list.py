@@ -17,6 +17,16 @@ class ProblemList:
         self._problems: list[Problem] = []
         self._storage: list[StorageError] = []
 
+    @property
+    def all(self) -> list[Problem]:
+        """Every problem, once."""
+        return list(dict.fromkeys(self._problems))
+
+    @property
+    def is_unreadable(self) -> bool:
+        """Whether a file could not be read."""
+        return bool(self._storage)
+
     def add(self, *problems: Problem) -> None:
         """Add problems."""
         self._problems += problems
@@ -34,7 +44,7 @@ class ProblemList:
 
     def raise_all(self) -> None:
         """Raise DocumentError if there is a problem; a StorageError that is the only one as it was."""
-        problems = list(dict.fromkeys(self._problems))
+        problems = self.all
         if problems and len(problems) == len(self._storage) == 1:
             raise self._storage[0]
         if problems:

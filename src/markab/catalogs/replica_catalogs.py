@@ -28,7 +28,7 @@ from markab.catalogs.replica_text import read_replica_file
 from markab.errors import Problem
 from markab.plan.run_command import run_command
 from markab.plan.submit_dir import PLAN
-from markab.spec.model import ReplicaCatalog, Workflow
+from markab.spec.model import Pfn, Replica, ReplicaCatalog, Workflow
 from markab.spec.properties import Properties
 from markab.spec.reader import read_replicas
 from markab.transfers.tree_names import declared_name
@@ -116,7 +116,15 @@ class ReplicaCatalogReader:
 
     def input_directory(self, path: Path) -> NamedCatalog | None:
         """Read a directory of inputs that an option names."""
-        return self._named(path, lambda: replicas_of_directory(path))
+        found = self._named(path, lambda: replicas_of_directory(path))
+        if found is not None:
+            whole = [
+                name for name in sorted(self._names or ()) if name.endswith("/") and (path / name).is_dir()
+            ]
+            found.catalog.replicas += [
+                Replica(name, [Pfn("local", f"file://{os.path.abspath(path / name)}")]) for name in whole
+            ]
+        return found
 
     def _several(self) -> Iterator[NamedCatalog]:
         keys = list(members(self._properties))

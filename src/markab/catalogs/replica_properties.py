@@ -13,6 +13,7 @@ from markab.spec.properties import Properties
 
 KIND = "pegasus.catalog.replica"
 OUTPUT = "pegasus.catalog.replica.output"
+OUTPUT_KINDS = ("JDBCRC", "YAML", "File")
 MEMBERS = "pegasus.catalog.replica.mrc"
 MEMBER_KINDS = ("YAML", "File", "Directory", "Regex", "JDBCRC")
 _NAME = re.compile(r"[A-Za-z]\w*\Z")
@@ -77,20 +78,47 @@ def _bad_url(properties: Properties, key: str, what: str, hint: str) -> Document
 
 
 def output_catalog(properties: Properties, directory: Path) -> Path | None:
-    """Return the file in which outputs are registered; None: the default one, in the submit directory.
+    """Return the SQLite file in which outputs are registered; None: the default one, or `is_output_elsewhere`.
 
     Raises:
-        DocumentError: the properties name a kind of catalog that cannot be written.
+        DocumentError: the properties name a catalog that cannot be written.
     """
-    if properties.get(OUTPUT, "JDBCRC").strip().upper() != "JDBCRC":
-        hint = f"set it to JDBCRC; or remove it, and `markab replica` can read {'<workflow>-0.replicas.db'!r}"
-        raise DocumentError(
-            properties.problem(OUTPUT, "outputs are registered in an SQLite file, JDBCRC", hint)
-        )
-    key = url_key(properties, OUTPUT)
-    if key not in properties:
+    kind = properties.choice(OUTPUT, OUTPUT_KINDS, "JDBCRC")
+    if kind != "JDBCRC":
+        output_file(properties, directory)
         return None
-    address = address_of(properties[key])
-    if address is None or address.kind != "sqlite":
-        raise _bad_url(properties, key, "must name an SQLite file", f"set {key}=jdbc:sqlite:/path/to/file.db")
-    return directory / address.database
+    if url_key(properties, OUTPUT) not in properties:
+        return None
+    address = database_address(properties, OUTPUT, directory)
+    return Path(address.database) if address.kind == "sqlite" else None
+
+
+def is_output_elsewhere(properties: Properties, directory: Path) -> bool:
+    """Return whether outputs are registered in something else than an SQLite file."""
+    if properties.choice(OUTPUT, OUTPUT_KINDS, "JDBCRC") != "JDBCRC":
+        return True
+    is_named = url_key(properties, OUTPUT) in properties
+    return is_named and database_address(properties, OUTPUT, directory).kind != "sqlite"
+
+
+def output_file(properties: Properties, directory: Path) -> Path:
+    """Return the file in which outputs are registered, if the kind is YAML or File.
+
+    Raises:
+        DocumentError: the properties do not name it.
+    """
+    key = setting_key(properties, OUTPUT, "file", "url")
+    name = properties.get(key, "").strip()
+    if not name:
+        raise DocumentError(
+            properties.problem(OUTPUT, f"it needs the property {key!r}", f"set {key} to a file")
+        )
+    return directory / name.removeprefix("file://")
+
+
+def with_absolute_output(properties: Properties, directory: Path) -> None:
+    """Write the path of the file of registered outputs, which starts at `directory`, in full into the properties."""
+    key = setting_key(properties, OUTPUT, "file", "url")
+    if properties.get(key, "").strip() and properties.choice(OUTPUT, OUTPUT_KINDS, "JDBCRC") != "JDBCRC":
+        path = os.path.abspath(output_file(properties, directory))
+        properties.put(key, path, properties.source(key))

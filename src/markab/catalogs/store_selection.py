@@ -7,7 +7,15 @@ from typing import Literal
 
 from markab.catalogs.document_store import DocumentStore
 from markab.catalogs.replica_database import DatabaseAddress
-from markab.catalogs.replica_properties import KIND, catalog_kind, database_address, default_catalog_file
+from markab.catalogs.replica_properties import (
+    KIND,
+    OUTPUT,
+    OUTPUT_KINDS,
+    catalog_kind,
+    database_address,
+    default_catalog_file,
+    output_file,
+)
 from markab.catalogs.replica_store import ReplicaStore
 from markab.errors import DocumentError, StorageError
 from markab.spec.properties import Properties
@@ -56,6 +64,20 @@ def store_of_properties(properties: Properties, directory: Path) -> ReplicaStore
         return JdbcrcStore(database_address(properties, KIND, directory))
     name = properties.get(f"{KIND}.file") or default_catalog_file(kind)
     return open_store(directory / name.removeprefix("file://"), "YAML" if kind == "YAML" else "File")
+
+
+def output_store(properties: Properties, directory: Path) -> ReplicaStore:
+    """Return the store in which outputs are registered, if that is not the default one.
+
+    Raises:
+        DocumentError: the properties do not name it.
+    """
+    kind = properties.choice(OUTPUT, OUTPUT_KINDS, "JDBCRC")
+    if kind == "JDBCRC":
+        from markab.catalogs.jdbcrc_store import JdbcrcStore
+
+        return JdbcrcStore(database_address(properties, OUTPUT, directory))
+    return DocumentStore(output_file(properties, directory), is_yaml=kind == "YAML")
 
 
 def _kind_of(path: Path) -> KindOfCatalog:

@@ -89,8 +89,8 @@ PEGASUS_FLAGS = options(
     click.option("--top-dir", metavar="DIR", help="Accepted; has no effect."),
     click.option("-c", "--conf", metavar="FILE", help="Accepted."),
     click.option("-s", "--strict", is_flag=True, help="Accepted."),
-    click.option("-r", "--recurse", is_flag=True, help="Accepted; has no effect."),
-    click.option("-T", "--traverse-all", is_flag=True, help="Accepted; has no effect."),
+    click.option("-r", "--recurse", is_flag=True, help="Accepted; sub-workflows are always shown."),
+    click.option("-T", "--traverse-all", is_flag=True, help="Accepted, as --recurse."),
     click.option("-I", "--indent", type=int, default=0, metavar="N", help="Indent by N tabs."),
     click.option(
         "-p",

@@ -14,7 +14,7 @@ from markab.cli.common_options import json_option, verbose_option
 from markab.cli.output import echo, echo_json
 from markab.formatting import count, printable_line, size
 
-ACTIONS = ("list", "size", "prune", "verify")
+ACTIONS = ("list", "size", "prune", "verify", "rebuild")
 
 
 @command()
@@ -35,13 +35,14 @@ ACTIONS = ("list", "size", "prune", "verify")
 @json_option("Print objects.")
 @verbose_option
 def cache(action: str, **flags: Any) -> int:
-    """List, measure, prune and verify the cache: what earlier runs made, for `--reuse-policy content`.
+    """List, measure, prune, verify and rebuild the cache: what earlier runs made, for `--reuse-policy content`.
 
     \b
     list     the runs whose results can be found, the newest first, and where these are
     size     the files and bytes that are remembered and kept
     prune    remove kept files, the least recently used first, until they fit
     verify   read all results and kept files; exits with 1 if one was altered
+    rebuild  enter what all your runs made, and those below the current directory
 
     Kept files are hard links: one that is also a result elsewhere needs no space.
     Results themselves are never removed, only forgotten.
@@ -141,9 +142,20 @@ def _verify(flags: dict[str, Any]) -> int:
     return 1 if found.altered else 0
 
 
+def _rebuild(flags: dict[str, Any]) -> int:
+    found, warnings = operations.rebuild_cache(conf=flags["conf"])
+    _warn([*warnings, *found.unreadable])
+    if flags["as_json"]:
+        echo_json(found._asdict())
+        return 0
+    without = f"; {count(found.without, 'run')} without what reuse by content needs" if found.without else ""
+    echo(f"{count(len(found.entered), 'run')} entered{without}")
+    return 0
+
+
 def _warn(warnings: Sequence[str]) -> None:
     for warning in warnings:
         echo(f"warning: {warning}", err=True)
 
 
-_ACTIONS = {"list": _list, "size": _size, "prune": _prune, "verify": _verify}
+_ACTIONS = {"list": _list, "size": _size, "prune": _prune, "verify": _verify, "rebuild": _rebuild}

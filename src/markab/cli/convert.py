@@ -10,7 +10,7 @@ import click
 
 from markab import operations
 from markab.cli.command import Command, command
-from markab.cli.common_options import pegasus_command, verbose_option
+from markab.cli.common_options import Decorator, options, pegasus_command, verbose_option
 from markab.cli.output import echo
 
 if TYPE_CHECKING:
@@ -22,20 +22,39 @@ FORMS = {
     "replicas": (("YAML", "File", "JDBCRC"), ("YAML", "File", "JDBCRC")),
 }
 """Kind of catalog → the forms that can be read, and those that can be written."""
-_OTHER = click.Choice(("YAML", "XML", "Text", "File", "JDBCRC"), case_sensitive=False)
+_ALL_FORMS = ("YAML", "XML", "Text", "File", "JDBCRC")
+
+
+def _conversion_options(
+    given: Sequence[str],
+    read: Sequence[str],
+    wanted: Sequence[str],
+    written: Sequence[str],
+    expand: Sequence[str],
+) -> Decorator:
+    """Return the options of a converter: the names of three of them, and the forms that two of them take."""
+
+    def form(names: Sequence[str], key: str, forms: Sequence[str], **attributes: Any) -> Decorator:
+        return click.option(*names, key, type=click.Choice(forms, case_sensitive=False), **attributes)
+
+    return options(
+        click.option(
+            *("-o", "--output"),
+            required=True,
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            help="The new catalog.",
+        ),
+        form(given, "given", read, help="Form of the inputs; found out by default."),
+        form(wanted, "wanted", written, default="YAML", show_default=True, help="Form of the new catalog."),
+        click.option(*expand, is_flag=True, help="Replace ${VARIABLE} by its value."),
+    )
 
 
 @command()
 @click.argument("kind", type=click.Choice(list(FORMS)))
 @click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
-@click.option(
-    "-o", "--output", required=True, type=click.Path(path_type=Path), metavar="FILE", help="The new catalog."
-)
-@click.option("--from", "given", type=_OTHER, help="Form of the inputs; found out by default.")
-@click.option(
-    "--to", "wanted", type=_OTHER, default="YAML", show_default=True, help="Form of the new catalog."
-)
-@click.option("--expand", is_flag=True, help="Replace ${VARIABLE} by its value.")
+@_conversion_options(["--from"], _ALL_FORMS, ["--to"], _ALL_FORMS, ["--expand"])
 def convert(
     kind: str, inputs: Sequence[Path], output: Path, given: str | None, wanted: str, expand: bool
 ) -> None:
@@ -76,31 +95,7 @@ def _converter(name: str, kind: str) -> Command:
     @click.option(
         "-i", "--input", "inputs", required=True, metavar="FILE[,…]", help="The catalogs to convert into one."
     )
-    @click.option(
-        "-o",
-        "--output",
-        required=True,
-        type=click.Path(path_type=Path),
-        metavar="FILE",
-        help="The new catalog.",
-    )
-    @click.option(
-        "-I",
-        "--iformat",
-        "given",
-        type=click.Choice(read, case_sensitive=False),
-        help="Form of the inputs; found out by default.",
-    )
-    @click.option(
-        "-O",
-        "--oformat",
-        "wanted",
-        type=click.Choice(written, case_sensitive=False),
-        default="YAML",
-        show_default=True,
-        help="Form of the new catalog.",
-    )
-    @click.option("-e", "--expand", is_flag=True, help="Replace ${VARIABLE} by its value.")
+    @_conversion_options(["-I", "--iformat"], read, ["-O", "--oformat"], written, ["-e", "--expand"])
     @click.option("-c", "--conf", metavar="FILE", hidden=True)
     @verbose_option
     def converter(inputs: str, output: Path, given: str | None, wanted: str, expand: bool, **_: Any) -> None:

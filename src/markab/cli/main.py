@@ -13,6 +13,7 @@ from markab.cli.output import echo
 
 COMMANDS = {
     "init": "Start a project from a template that runs as it is.",
+    "import": "Import a CWL workflow, a script, a Makefile or a Snakefile as a project.",
     "plan": "Plan a workflow document.",
     "run": "Run a planned workflow, or continue one; watch it.",
     "rerun": "Run a past run again from its own record, and compare the results.",
@@ -35,12 +36,16 @@ COMMANDS = {
     "halt": "Start no more jobs; running jobs end normally.",
     "remove": "End a run and its running jobs now.",
     "clean": "Delete old runs with their scratch; shows first what would go.",
+    "notify": "Send a mail, a web request or a desktop notice about an event: for hooks.",
     "version": "Print Markab's version.",
     "config": "Print the directories in which Markab is installed.",
     "completion": "Print the script with which a shell completes commands.",
     "keg": "Simulate a program of a job: copy files, use time and memory.",
 }
 """Command → its line in `markab --help`; the command is in `cli/<name>.py`."""
+
+_FUNCTIONS = {"import": "import_workflow"}
+"""Command → file and function, where the name is a word of Python."""
 
 
 class Commands(click.Group):
@@ -54,7 +59,8 @@ class Commands(click.Group):
         """Import a command."""
         if cmd_name not in COMMANDS:
             return None
-        found: click.Command = getattr(import_module(f"markab.cli.{cmd_name}"), cmd_name)
+        name = _FUNCTIONS.get(cmd_name, cmd_name)
+        found: click.Command = getattr(import_module(f"markab.cli.{name}"), name)
         return found
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

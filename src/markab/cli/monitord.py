@@ -15,7 +15,7 @@ IGNORED = options(
     click.option("-N", "--condor-daemon", is_flag=True, help="Accepted; has no effect."),
     click.option("-a", "--adjust", type=int, metavar="SECONDS", help="Accepted; times have their zone."),
     click.option("--conf", metavar="FILE", help="Accepted; the submit directory has the properties."),
-    click.option("--no-recursive", is_flag=True, help="Accepted; there are no sub-workflows yet."),
+    click.option("--no-recursive", is_flag=True, help="Accepted; sub-workflows are always followed."),
     click.option("--no-notifications", "--no-notification", is_flag=True, help="Accepted; none are sent."),
     click.option("--notifications-max", type=int, metavar="N", help="Accepted; none are sent."),
     click.option("--notifications-timeout", type=int, metavar="SECONDS", help="Accepted; none are sent."),

@@ -16,6 +16,7 @@ FILES = {
     "sc_converter": "convert",
     "tc_converter": "convert",
     "rc_converter": "convert",
+    "cwl_converter": "import_workflow",
 }
 """Names whose command is in a file of another name."""
 
@@ -88,6 +89,11 @@ def tc_converter() -> NoReturn:
 def rc_converter() -> NoReturn:
     """Be `pegasus-rc-converter`."""
     _launch("rc_converter")
+
+
+def cwl_converter() -> NoReturn:
+    """Be `pegasus-cwl-converter`."""
+    _launch("cwl_converter")
 
 
 def version() -> NoReturn:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import click
 
-from markab.cli.main import COMMANDS
+from markab.cli.main import COMMANDS, markab
 from markab.cli.pegasus import FILES
 from markab.planner.options import OPTIONS, PlannerOption, UsedBy
 
@@ -35,6 +35,7 @@ PEGASUS = (
     "sc_converter",
     "tc_converter",
     "rc_converter",
+    "cwl_converter",
     "exitcode",
     "submitdir",
     "db_admin",
@@ -92,7 +93,8 @@ def command_pages() -> dict[str, str]:
     made = {}
     for name in COMMANDS:
         if name != "keg":
-            command = getattr(import_module(f"markab.cli.{name}"), name)
+            command = markab.get_command(click.Context(markab), name)
+            assert command is not None
             made[f"markab-{name}.md"] = page(f"markab {name}", command, CODES_MARKAB)
     for name in PEGASUS:
         module = import_module(f"markab.cli.{FILES.get(name, name)}")

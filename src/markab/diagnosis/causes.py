@@ -13,13 +13,12 @@ from markab.diagnosis.failure_patterns import (
     Recognised,
     recognise,
 )
+from markab.engine.retry_policy import NEAR
 from markab.formatting import redrawn, size
 from markab.plan.model import PlannedJob
 from markab.transfers.error_kinds import ErrorKind
 
 MEMORY_REMEDY = "ask for more with the profile pegasus.memory, or give it less to do at once"
-NEAR = 0.8
-"""The share of the memory limit from which memory counts as used up."""
 
 _AN_INPUT = " is not what was recorded"
 REMEDIES = {
@@ -93,7 +92,7 @@ def cause_of(
     also = tuple(entry["message"] for entry in record.get("also", ()))
     found = recognise(stderr) or recognise(stdout)
     invocation = failed_invocation(record)
-    if kind not in (ErrorKind.EXIT, ErrorKind.SIGNAL):
+    if kind not in (ErrorKind.EXIT, ErrorKind.SIGNAL, ErrorKind.MEMORY):
         remedy = error.get("hint") or REMEDIES.get(kind, "")
         if kind == ErrorKind.MISSING_OUTPUT and found and found.name != "traceback":
             return Cause(kind, kind, f"{message}; its output shows: {found.meaning}", found.remedy, also)
@@ -103,7 +102,10 @@ def cause_of(
             message = _without_checksums(message)
         return Cause(kind, kind, message, remedy, also)
     status = invocation.get("status", 0)
-    if used_up := _out_of_memory(status, invocation, job, found, machine_mb):
+    if kind == ErrorKind.MEMORY:
+        return Cause(kind, "memory", _killed_by_system(record, job), MEMORY_REMEDY, also)
+    asked_mb = record.get("memory_mb") or job.memory_mb
+    if used_up := _out_of_memory(status, invocation, asked_mb, found, machine_mb):
         return Cause(kind, "memory", used_up, MEMORY_REMEDY, also)
     ended = f"exit code {status >> 8}" if kind == ErrorKind.EXIT and status > 255 else _signal(status)
     if not ended:
@@ -145,7 +147,7 @@ def _without_checksums(message: str) -> str:
 
 
 def _out_of_memory(
-    status: int, invocation: dict[str, Any], job: PlannedJob, found: Recognised | None, machine_mb: int
+    status: int, invocation: dict[str, Any], asked_mb: int, found: Recognised | None, machine_mb: int
 ) -> str:
     """Return a text that memory ran out, or nothing if there is no sign of that."""
     by_signal, code = status & 0x7F, status >> 8
@@ -160,8 +162,8 @@ def _out_of_memory(
         return ""
     if found and found.name == "killed" and not by_signal:
         return f"a process of it was killed, most likely for lack of memory ({used}, exit code {code})"
-    if job.memory_mb and peak_mb >= NEAR * job.memory_mb:
-        return f"out of memory: killed {how} {used}, and it asked for {size(job.memory_mb * 2**20)}"
+    if asked_mb and peak_mb >= NEAR * asked_mb:
+        return f"out of memory: killed {how} {used}, and it asked for {size(asked_mb * 2**20)}"
     if machine_mb and peak_mb >= NEAR * machine_mb:
         return (
             f"out of memory: killed {how} {used}, of {size(machine_mb * 2**20)} that the machine has for jobs"
@@ -169,6 +171,14 @@ def _out_of_memory(
     if not by_signal:
         return f"a process of it was killed by SIGKILL, as the system does when memory runs out (exit code {code})"
     return f"killed by SIGKILL {used}: by the system because memory ran out, or by a user"
+
+
+def _killed_by_system(record: dict[str, Any], job: PlannedJob) -> str:
+    peak_mb = peak_memory_mb(record)
+    used = f" at {size(peak_mb * 2**20)}" if peak_mb else ""
+    asked_mb = record.get("memory_mb") or job.memory_mb
+    asked = f", and it asked for {size(asked_mb * 2**20)}" if asked_mb else ""
+    return f"out of memory: killed by the system{used}{asked}"
 
 
 def _signal(status: int) -> str:

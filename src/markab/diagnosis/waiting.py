@@ -17,7 +17,7 @@ from markab.engine.waiting_reason import WaitingReason, Why
 from markab.formatting import count, duration, size
 from markab.journal.history import History
 from markab.journal.lifecycle import State
-from markab.plan.plan_file import PlanFile
+from markab.plan.plan_file import PlanFile, with_memory
 
 EXAMPLES = 3
 RUN = ""
@@ -138,7 +138,7 @@ def rebuilt_scheduler(plan: PlanFile, history: History, now: float, *, is_runnin
     header, states = plan.header, history.states
     scheduler.add(
         RUN,
-        plan.outline,
+        with_memory(plan.outline, history.memory_mb),
         limits=header.limits,
         max_jobs=history.max_jobs or header.max_jobs,
         keep_going=history.keep_going,

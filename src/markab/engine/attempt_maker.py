@@ -34,6 +34,7 @@ class AttemptMaker:
         done: Mapping[int, Sequence[DoneTask]] = MappingProxyType({}),
         sizes: Mapping[str, int | None] = MappingProxyType({}),
         old_checkpoints: Collection[str] = (),
+        memory_mb: Mapping[int, int] = MappingProxyType({}),
     ) -> None:
         """Use what is known of files now and later: `checksums`, and the others as in `Recovery`."""
         self._plan = plan
@@ -43,6 +44,7 @@ class AttemptMaker:
         self._arrived = arrived
         self._sizes = sizes
         self._old_checkpoints = old_checkpoints
+        self._memory_mb = memory_mb
         self.needless: Needless = {}
         self._done = done
         self._directories: dict[tuple[str, str], tuple[str, str, str]] = {}
@@ -67,6 +69,8 @@ class AttemptMaker:
             job, incomplete = partial_job(job, failed_parents)
         if done := self._done.get(id.job, ()):
             job = remaining_job(job, done)
+        if memory_mb := self._memory_mb.get(id.job):
+            job = msgspec.structs.replace(job, memory_mb=memory_mb)
         directories = self._directories.get((job.site, job.staging))
         if directories is None:
             directories = self._directories[job.site, job.staging] = self._find_directories(job)

@@ -10,7 +10,7 @@ started: of no run, because they share slots, and mostly the disk.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 
 from markab.engine.clock import Clock
 from markab.engine.open_run import OpenRun
@@ -63,6 +63,10 @@ class Loop:
         run.begin(self._scheduler)
         self._runs[run.id] = run
         self._list_runs()
+
+    def find(self, run: str) -> OpenRun:
+        """Return a run that has not ended yet."""
+        return self._runs[run]
 
     def interrupt(self) -> None:
         """Request that the loop cancel what runs, and end; may be called from a signal handler."""
@@ -135,6 +139,7 @@ class Loop:
                 continue
             self._scheduler.forget(run.id)
             del self._runs[run.id]
+            self._forget_pauses(run.id)
             self._list_runs()
             self._on_finished(run)
 
@@ -175,6 +180,12 @@ class Loop:
                 self._scheduler.pause_over(run, job)
 
     # -- helpers -----------------------------------------------------------------
+
+    def _forget_pauses(self, run: str) -> None:
+        """Drop the pauses of a run that has ended: it may be added again."""
+        if any(one == run for _, one, _ in self._pauses):
+            self._pauses = [pause for pause in self._pauses if pause[1] != run]
+            heapify(self._pauses)
 
     def _list_runs(self) -> None:
         self._open = tuple(self._runs.values())

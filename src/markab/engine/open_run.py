@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import socket
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
@@ -24,7 +24,14 @@ from markab.engine.progress_meter import Meter
 from markab.engine.recorder import Recorder
 from markab.engine.recovered_space import scratch_sizes
 from markab.engine.recovery import Recovery
-from markab.engine.retry_policy import error_kind, is_incomplete, is_worth_retrying, run_exit_code
+from markab.engine.retry_policy import (
+    error_kind,
+    is_incomplete,
+    is_worth_retrying,
+    lacked_memory,
+    next_memory_mb,
+    run_exit_code,
+)
 from markab.engine.scheduler_protocol import SchedulerProtocol, Verdict
 from markab.engine.scratch_report import excess_text, lack_text, scratch_use
 from markab.engine.scratch_space import ScratchSpace
@@ -58,7 +65,7 @@ from markab.journal.undeclared_files import undeclared_text
 from markab.journal.writer import Journal
 from markab.plan.machine_texts import RUNS_ALONE, cores_text, memory_text
 from markab.plan.model import TRANSFERS, Kind, PlannedJob
-from markab.plan.plan_file import PlanFile
+from markab.plan.plan_file import PlanFile, with_memory
 from markab.transfers.error_kinds import ErrorKind
 from markab.worker.record import unseen_record
 
@@ -121,6 +128,8 @@ class OpenRun:
         self.warnings: list[str] = []
         self.space: ScratchSpace | None = None
         """The room in scratch, if that has a bound; to be set before `begin`."""
+        self.on_halt: Callable[[str], None] = lambda run: None
+        """Called when nothing new of it is started from here on: so that its sub-workflows do the same."""
         self.error: StorageError | None = None
         """Why the journal cannot be written at the moment; until it can, nothing is started."""
         self.outcome: OutcomeState | None = None
@@ -146,7 +155,7 @@ class OpenRun:
         self._running: dict[int, RunningJob] = {}
         self._losses: Counter[int] = Counter()
         """Job → how many of its attempts were lost."""
-        self.submission = Submission(executors, plan.header.local_sites, clock, self._warn)
+        self.submission = Submission(executors, plan.header.local_sites, clock, self.warn)
         self._ending: OutcomeState | None = None
         self._scheduler: SchedulerProtocol
         self._failed_parents: Mapping[int, Sequence[int]] = {}
@@ -169,7 +178,7 @@ class OpenRun:
         with recording_refusal(self.journal, self._clock):
             clamped = scheduler.add(
                 self.id,
-                self.plan.outline,
+                with_memory(self.plan.outline, history.memory_mb),
                 limits=header.limits,
                 max_jobs=self._max_jobs,
                 succeeded=history.succeeded,
@@ -213,7 +222,7 @@ class OpenRun:
         self.journal.sync()
         is_success = self.outcome == "success"
         if self._earlier is not None and (problem := self._earlier.record(succeeded=is_success)):
-            self._warn(problem)
+            self.warn(problem)
         self.publish("")
 
     def publish(self, held: str) -> None:
@@ -240,18 +249,39 @@ class OpenRun:
         """Carry out the requests in `control/`."""
         request = self._requests.take()
         if request == REMOVE:
-            self.journal.append(Remove(self._clock.epoch()))
-            self._cancel("removed")
+            self._remove()
         elif request is not None:
-            self.journal.append(Halt(self._clock.epoch()))
-            self._scheduler.halt(self.id)
-            self._ending = self._ending or "halted"
+            self._halt()
 
     def interrupt(self) -> None:
         """Cancel what runs; a second call does nothing."""
         if self._ending not in ("interrupted", "removed"):
             self.journal.append(Interrupt(self._clock.epoch()))
             self._cancel("interrupted")
+
+    @property
+    def ending(self) -> OutcomeState | None:
+        """How it will end, if that was requested."""
+        return self._ending
+
+    def stop(self, ending: OutcomeState) -> None:
+        """End it as its parent ends, of which it is a sub-workflow: "halted", "removed" or "interrupted"."""
+        if ending == "halted":
+            self._halt()
+        elif ending == "removed":
+            self._remove()
+        else:
+            self.interrupt()
+
+    def _halt(self) -> None:
+        self.journal.append(Halt(self._clock.epoch()))
+        self._scheduler.halt(self.id)
+        self._ending = self._ending or "halted"
+        self.on_halt(self.id)
+
+    def _remove(self) -> None:
+        self.journal.append(Remove(self._clock.epoch()))
+        self._cancel("removed")
 
     # -- attempts ----------------------------------------------------------------
 
@@ -322,6 +352,9 @@ class OpenRun:
             self.journal.append(AttemptRunning(self._clock.epoch(), id.job, id.number, native_id))
 
     def _end(self, id: AttemptId, record: Record) -> float:
+        if self._ending is not None and error_kind(record) == ErrorKind.STOPPED:
+            self._take_back(id, ErrorKind.STOPPED, record["error"]["message"])
+            return 0.0
         now = self._clock.epoch()
         if (offer := self._offers.pop(id.job, None)) is not None:
             if record.get("ok") is not True:
@@ -329,18 +362,23 @@ class OpenRun:
             record = offer.record(record)
         ok = record.get("ok") is True
         served = [] if ok else self._learn_failed(id.job, record)
+        more_mb = None if ok else self._more_memory(id.job, record)
+        is_worth = is_worth_retrying(record, by_cause=self.plan.header.retry_by_cause) and more_mb != 0
         decision = self._scheduler.ended(
             id,
             ok,
-            worth_retrying=ok or is_worth_retrying(record),
+            worth_retrying=ok or is_worth,
             incomplete=not ok and is_incomplete(record),
             served=served,
+            memory_mb=more_mb or 0,
         )
+        if more_mb and decision.verdict in (Verdict.RETRY, Verdict.GIVE_UP):
+            self.history.memory_mb[id.job] = more_mb
         if self.space is not None and self.space.knows(id.job):
             was_over = self.space.over().keys()
             self._count_files(self.space, id.job, record, decision.verdict)
             for site in self.space.over().keys() - was_over:
-                self._warn(excess_text(site, self.space.use()[site], self.plan.title(id.job)))
+                self.warn(excess_text(site, self.space.use()[site], self.plan.title(id.job)))
         self.journal.append(AttemptEnd(now, id.job, id.number, record))
         running = self._running.pop(id.job)
         for moved in record.get("transfers") or ():
@@ -351,22 +389,24 @@ class OpenRun:
             self.history.note_undeclared(id.job, record.get("undeclared") or [])
         elif decision.verdict is Verdict.RETRY:
             self.meter.retried += 1
-            self.journal.append(Retry(now, id.job, id.number, decision.pause_s, served))
+            self.journal.append(Retry(now, id.job, id.number, decision.pause_s, served, more_mb or 0))
         elif decision.verdict is Verdict.INCOMPLETE:
             self.journal.append(Incomplete(now, id.job, id.number, served))
         elif decision.verdict is Verdict.GIVE_UP:
             why = NO_RETRY_LEFT
             if run_exit_code(record) is not None:
                 why = "its exit code ends the run, as dagman.ABORT-DAG-ON says"
-            elif not is_worth_retrying(record):
+            elif more_mb == 0:
+                why = f"it had {memory_text(record['memory_mb'])}, and there is no more for it"
+            elif not is_worth:
                 why = f"trying again would not help against {error_kind(record)!r}"
-            self.journal.append(GiveUp(now, id.job, id.number, why, served))
+            self.journal.append(GiveUp(now, id.job, id.number, why, served, more_mb or 0))
             self.failures[id.job] = Failure(running.id, id.number, dict(record.get("error") or {}))
             if not self._keep_going and len(self.failures) == 1:
-                self._warn(f"job {running.id!r} failed: no others are started, as --fail-fast says")
+                self.warn(f"job {running.id!r} failed: no others are started, as --fail-fast says")
         if (exit_code := run_exit_code(record)) is not None and self._ending is None:
             self.exit_code = exit_code
-            self._warn(f"job {running.id!r} ended the run, as its profile dagman.ABORT-DAG-ON says")
+            self.warn(f"job {running.id!r} ended the run, as its profile dagman.ABORT-DAG-ON says")
             self.journal.append(Remove(now))
             self._cancel("removed")
         return decision.pause_s
@@ -395,7 +435,27 @@ class OpenRun:
         short = min(space.shortages(), key=lambda one: one.lacking)
         why, hint = lack_text(short, self.plan.title(short.job), self.journal.path.parent)
         self.journal.append(NoRoom(self._clock.epoch(), short.job, why, hint))
-        self._warn(f"{why}; {hint}")
+        self.warn(f"{why}; {hint}")
+
+    def _more_memory(self, job: int, record: Record) -> int | None:
+        """Return what the next attempt asks for, after one that lacked memory: 0: there is no more. None: it did not.
+
+        The record gets what that attempt was given. A job that starts as many tasks as fit into its memory is left
+        alone: with more, it would start more.
+        """
+        if (
+            error_kind(record) not in (ErrorKind.MEMORY, ErrorKind.SIGNAL)
+            or not self.plan.header.retry_by_cause
+        ):
+            return None
+        planned = self.plan.job(job)
+        most_mb = 0 if planned.site in self._remote_sites else self._scheduler.slots.memory_mb
+        given_mb = self.history.memory_mb.get(job, planned.memory_mb)
+        given_mb = min(given_mb, most_mb) if most_mb else given_mb
+        if planned.tasks_at_once or not lacked_memory(record, given_mb):
+            return None
+        record["memory_mb"] = given_mb
+        return next_memory_mb(record, given_mb, most_mb)
 
     def _run_tasks_of(self, id: AttemptId, record: Record) -> float:
         """Take back an attempt that could not bring what an earlier run made: the next one runs the tasks."""
@@ -493,7 +553,8 @@ class OpenRun:
         more = f", and {len(held) - 1} more" if len(held) > 1 else ""
         return [f"site {held[0].site!r} holds {titled(held[0].id, held[0].label)}{more}: {held[0].held}"]
 
-    def _warn(self, text: str) -> None:
+    def warn(self, text: str) -> None:
+        """Add a warning to the user, once."""
         if text not in self.warnings:
             self.warnings.append(text)
 

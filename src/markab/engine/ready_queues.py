@@ -40,6 +40,8 @@ class Group(NamedTuple):
     gpus: int
     uses: int
     """Bit 0: cores, 1: memory, 2: GPUs."""
+    counts: int = 1
+    """How much an attempt adds to the jobs at once; 0 for a sub-workflow, which only waits for its own jobs."""
 
 
 class Throttle(NamedTuple):
@@ -48,6 +50,9 @@ class Throttle(NamedTuple):
     category: str
     is_auxiliary: bool
     """It is that of the auxiliary jobs without a limited category; `category` is empty."""
+    run: int = -1
+    """Of sub-workflows: the order of their run, with whose others alone they share it: one that waits for the jobs
+    in it must not keep these from starting."""
 
 
 def key_of(run: RunJobs, job: int) -> int:
@@ -103,9 +108,10 @@ class ReadyQueues:
         self._sizes.update(job.memory_mb for job in outline)
         exact = len(self._sizes) <= FEW_SIZES
         clamped: list[str] = []
-        known: dict[tuple[str, bool, int, int, int], int] = {}
+        known: dict[tuple[str, bool, int, int, int, bool], int] = {}
         for position, job in enumerate(outline):
-            is_auxiliary = job.kind is not Kind.COMPUTE and job.category not in limits
+            is_nested = job.kind is Kind.SUBWORKFLOW
+            is_auxiliary = job.kind is not Kind.COMPUTE and not is_nested and job.category not in limits
             cores = memory_mb = gpus = 0
             if job.kind is Kind.COMPUTE and job.site not in remote_sites:
                 cores, memory_mb, gpus = max(1, job.cores), max(0, job.memory_mb), max(0, job.gpus)
@@ -113,13 +119,23 @@ class ReadyQueues:
                     clamped.append(job.id)
                 cores = min(cores, slots.cores)
                 memory_mb = min(memory_mb if exact else rounded_up(memory_mb), slots.memory_mb)
-            key = (job.category, is_auxiliary, cores, memory_mb, gpus)
+            key = (job.category, is_auxiliary, cores, memory_mb, gpus, is_nested)
             index = known.get(key)
             if index is None:
-                throttle = self._throttle("" if is_auxiliary else job.category, is_auxiliary)
-                index = known[key] = self._group(throttle, cores, memory_mb, gpus)
+                throttle = self._throttle(
+                    "" if is_auxiliary else job.category, is_auxiliary, run.order if is_nested else -1
+                )
+                index = known[key] = self._group(throttle, cores, memory_mb, gpus, counts=int(not is_nested))
             run.group[position] = index
         return clamped
+
+    def with_memory(self, index: int, memory_mb: int, slots: Slots) -> int:
+        """Return the group of jobs like those of a group that ask for so much memory; at another site, it is the same."""
+        group = self.groups[index]
+        if not group.cores:
+            return index
+        memory_mb = min(rounded_up(memory_mb), slots.memory_mb)
+        return self._group(group.throttle, group.cores, memory_mb, group.gpus, group.counts)
 
     def drop(self, order: int) -> None:
         """Take the ready jobs of a run out of all heaps."""
@@ -139,8 +155,8 @@ class ReadyQueues:
                 if index is not None:
                     self.limit[index] = limit
 
-    def _throttle(self, category: str, is_auxiliary: bool) -> int:
-        throttle = Throttle(category, is_auxiliary)
+    def _throttle(self, category: str, is_auxiliary: bool, run: int) -> int:
+        throttle = Throttle(category, is_auxiliary, run)
         index = self._throttle_index.get(throttle)
         if index is None:
             index = self._throttle_index[throttle] = len(self.throttles)
@@ -149,9 +165,9 @@ class ReadyQueues:
             self.used.append(0)
         return index
 
-    def _group(self, throttle: int, cores: int, memory_mb: int, gpus: int) -> int:
+    def _group(self, throttle: int, cores: int, memory_mb: int, gpus: int, counts: int) -> int:
         uses = (cores > 0) | (memory_mb > 0) << 1 | (gpus > 0) << 2
-        group = Group(throttle, cores, memory_mb, gpus, uses)
+        group = Group(throttle, cores, memory_mb, gpus, uses, counts)
         index = self._index.get(group)
         if index is None:
             index = self._index[group] = len(self.groups)

@@ -63,6 +63,8 @@ class Recovery(History):
         """Job that has not succeeded → the files that its last attempt moved all the same, or found in place."""
         self.done: dict[int, list[DoneTask]] = {}
         """Job of several tasks that has not succeeded → those that its last attempt left as done."""
+        self.was_complete = False
+        """Every job had succeeded when an engine opened it, whatever runs again since."""
 
     def read(self, body: bytes) -> None:
         """Apply the next record, given as its JSON text.

@@ -35,7 +35,7 @@ from markab.journal.records import (
     Undone,
 )
 from markab.plan.model import Header
-from markab.plan.plan_file import JobOutline
+from markab.plan.plan_file import JobOutline, with_memory
 
 RUN = ""
 """The id of the run in the scheduler."""
@@ -71,6 +71,8 @@ class _Replay:
         self._outline = outline
         self._scheduler: Scheduler | None = None
         self._undone: set[int] = set()
+        self._memory_mb: dict[int, int] = {}
+        """Job that lacked memory → what it asks for since."""
 
     @property
     def scheduler(self) -> Scheduler:
@@ -96,6 +98,8 @@ class _Replay:
                 self._undone.add(entry.job)
             case Refresh():
                 self._undone.update(entry.jobs)
+                for job in (*entry.jobs, *entry.unfinished):
+                    self._memory_mb.pop(job, None)
             case Halt():
                 self.scheduler.halt(RUN)
             case Remove() | Interrupt():
@@ -109,7 +113,7 @@ class _Replay:
         self._scheduler = Scheduler(Slots(entry.cores, entry.memory_mb, entry.gpus))
         self._scheduler.add(
             RUN,
-            self._outline,
+            with_memory(self._outline, self._memory_mb),
             limits=self._header.limits,
             max_jobs=entry.max_jobs,
             keep_going=entry.keep_going,
@@ -138,13 +142,19 @@ class _Replay:
         if written is Verdict.RETURNED:
             self.scheduler.returned(id)
             return
+        memory_mb = following.memory_mb if isinstance(following, Retry | GiveUp) else 0
+        lacked = "memory_mb" in entry.record
         decided = self.scheduler.ended(
             id,
             ok,
-            worth_retrying=is_worth_retrying(entry.record),
+            worth_retrying=is_worth_retrying(entry.record, by_cause=self._header.retry_by_cause)
+            and not (lacked and not memory_mb),
             incomplete=is_incomplete(entry.record),
             served=served,
+            memory_mb=memory_mb,
         ).verdict
+        if memory_mb:
+            self._memory_mb[entry.job] = memory_mb
         if decided is not written:
             job = self._outline[entry.job].id
             raise IllegalTransition(

@@ -7,12 +7,15 @@ import signal
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 
+import msgspec
+
 from markab.engine import slots as machine
 from markab.engine.attempt_maker import AttemptMaker
+from markab.engine.child_planner import ChildPlanner
 from markab.engine.clock import Clock
 from markab.engine.control import Requests
 from markab.engine.earlier_results import EarlierResults
@@ -20,6 +23,7 @@ from markab.engine.loop import Loop
 from markab.engine.lost_results import IsThere, is_there, lost_results
 from markab.engine.missing_results import missing_results, missing_text, results_named
 from markab.engine.needless_files import needless_files
+from markab.engine.nested_runs import NestedRuns, OpenedChild
 from markab.engine.open_run import Failure, OpenRun, recording_refusal
 from markab.engine.progress_meter import Meter
 from markab.engine.recorder import NoRecorder, Recorder
@@ -41,7 +45,7 @@ from markab.journal.progress import Observer, read_progress
 from markab.journal.records import AttemptEnd, OutcomeState, RunEnd, Undone
 from markab.journal.writer import Journal
 from markab.plan.braindump import original_of, read_braindump
-from markab.plan.model import GivenSlots, Header, Kind
+from markab.plan.model import SUB_WORKFLOWS, GivenSlots, Header, Kind
 from markab.plan.plan_file import PlanFile
 from markab.plan.run_command import run_command
 from markab.plan.submit_dir import SubmitDir
@@ -105,12 +109,15 @@ def run(
     clock: Clock | None = None,
     open_journal: Callable[..., Journal] = Journal.open,
     look: IsThere = is_there,
+    make_planner: Callable[[], ChildPlanner] | None = None,
 ) -> Outcome:
     """Run the workflow planned in `submit_dir` to its end, or continue it; return how it ended.
 
     What succeeded before is kept. The first SIGINT, SIGTERM or SIGHUP cancels what
     runs and ends cleanly ("interrupted"); the second raises KeyboardInterrupt at
     once. Either way, and after a kill -9, calling it again continues.
+
+    `make_planner` makes what plans sub-workflows; their runs join this one.
 
     Prints nothing. `observer` is called at most ten times a second, in this thread;
     `on_accepted` once, when every job has been accepted and the journal says that this engine
@@ -124,6 +131,8 @@ def run(
         StorageError: the journal cannot be written.
     """
     options, clock = options or RunOptions(), clock or Clock()
+    nested = _Nesting(options, clock, open_journal, look, make_planner)
+    back_ends = {**back_ends, SUB_WORKFLOWS: nested.make} if make_planner else back_ends
     with ExitStack() as stack, closing(Executors(back_ends)) as executors:
         opened = open_run(
             submit_dir,
@@ -146,8 +155,9 @@ def run(
                 f"at most {slots.cores} jobs run at once on this machine: the limit of open files "
                 "(`ulimit -Hn`) allows no more"
             )
-        loop = Loop(Scheduler(slots), clock, options.poll_s)
-        loop.add(opened)
+        loop = Loop(Scheduler(slots), clock, options.poll_s, nested.finished)
+        nested.prepare(loop, executors, stack)
+        nested.add(opened)
         opened.journal.flush()
         on_accepted(False)
         gc.freeze()  # what was built for the plan is needed to the end: the collector need not search it
@@ -155,6 +165,76 @@ def run(
         with _stopping_on_signals(loop):
             loop.run()
         return outcome_of(opened, clock)
+
+
+class _Nesting:
+    """The sub-workflows of one call of the engine: what is needed to open their runs."""
+
+    def __init__(
+        self,
+        options: RunOptions,
+        clock: Clock,
+        open_journal: Callable[..., Journal],
+        look: IsThere,
+        make_planner: Callable[[], ChildPlanner] | None,
+    ) -> None:
+        # What is missing of the results of one that runs again, its parent needs.
+        self._options = replace(options, max_scratch_bytes=None, restore=True)
+        self._clock = clock
+        self._open_journal = open_journal
+        self._look = look
+        self._make_planner = make_planner
+        self._runs: NestedRuns | None = None
+        self._loop: Loop
+        self._executors: Executors
+        self._stack: ExitStack
+
+    def prepare(self, loop: Loop, executors: Executors, stack: ExitStack) -> None:
+        """Set what runs are added to, and what they share."""
+        self._loop, self._executors, self._stack = loop, executors, stack
+
+    def make(self) -> NestedRuns:
+        """Make the executor of sub-workflows; a run that has some needs it."""
+        assert self._make_planner is not None
+        self._runs = NestedRuns(self._make_planner(), self, self.open, self.ended)
+        return self._runs
+
+    def finished(self, run: OpenRun) -> None:
+        """Take the end of a run of the loop."""
+        if self._runs is not None:
+            self._runs.finished(run)
+
+    def find(self, run: str) -> OpenRun:
+        """See `Runs`."""
+        return self._loop.find(run)
+
+    def add(self, run: OpenRun) -> None:
+        """See `Runs`."""
+        if self._runs is not None:
+            run.on_halt = self._runs.halted
+        self._loop.add(run)
+
+    def open(self, submit_dir: Path, is_refreshed: bool) -> OpenedChild:
+        """Open the run of a sub-workflow. Raises as `run`."""
+        options = replace(self._options, refresh=self._options.refresh or is_refreshed)
+        with ExitStack() as files:
+            run = open_run(
+                submit_dir,
+                self._executors,
+                files,
+                options,
+                clock=self._clock,
+                open_journal=self._open_journal,
+                look=self._look,
+            )
+            if run.history.is_complete:
+                _already_complete(run, self._clock)
+            kept = self._stack.enter_context(files.pop_all())
+        return OpenedChild(run, kept)
+
+    def ended(self, run: OpenRun) -> None:
+        """Write what is left of the run of a sub-workflow."""
+        outcome_of(run, self._clock)
 
 
 def open_run(
@@ -186,12 +266,15 @@ def open_run(
             "--max-scratch: the plan has no bound on scratch that could be changed",
             hint="plan the workflow again, with `--cleanup constraint`",
         )
+    if SUB_WORKFLOWS in plan.header.sites and not executors.has(SUB_WORKFLOWS):
+        raise NotARun("the plan has sub-workflows, which cannot be run here", hint="run it with `markab run`")
     _ = plan.outline  # every line is checked: no journal is begun for a plan that is damaged
     journal = open_journal(directory.journal, history.read)
     stack.callback(journal.close)
     requests = Requests(directory.path)
     requests.clear()
     warnings = _refresh(directory, plan, history, journal, clock) if options.refresh else []
+    history.was_complete = history.is_complete
     context = _context(directory, plan.header, uuid, options.keep_failed)
     by_site: Mapping[str, Executor] = {}
     passwords: Mapping[str, str] = {}
@@ -210,6 +293,7 @@ def open_run(
         history.done,
         history.sizes,
         history.old_checkpoints,
+        history.memory_mb,
     )
     earlier = None
     if plan.header.reuse is not None and not history.is_complete:
@@ -304,6 +388,7 @@ def _context(directory: SubmitDir, header: Header, uuid: str, keep_failed: bool)
         keep_failed=keep_failed or header.keep_failed,
         passwords=str(directory.passwords) if directory.passwords.exists() else "",
         store=header.reuse.store if header.reuse else "",
+        environments=msgspec.to_builtins(header.environments),
     )
 
 
@@ -348,7 +433,7 @@ def _may_run_again(lost: Mapping[int, str], plan: PlanFile, history: Recovery) -
 
     If that job fails because the file is missing, the next call of the engine makes the file again.
     """
-    remote_sites = plan.header.remote_sites
+    remote_sites = plan.header.remote_sites - {SUB_WORKFLOWS}
     under_way = map(plan.job, history.under_way)
     in_use = {parent for job in under_way if job.site in remote_sites for parent in job.parents}
     return {position: why for position, why in lost.items() if position not in in_use}
@@ -366,9 +451,13 @@ def _undo(
 ) -> None:
     """Record that jobs run again, after ending their children that the last engine left running here."""
     under_way: dict[str, list[Attempt]] = {}
-    for job in history.under_way:
+    for job in list(history.under_way):
         attempt = maker.make(AttemptId(run, job, history.attempts[job]))
-        if attempt.job.site in local_sites:
+        if attempt.job.site == SUB_WORKFLOWS:
+            record = unseen_record(ErrorKind.LOST, "the engine was killed while it ran")
+            journal.append(AttemptEnd(clock.epoch(), job, attempt.id.number, record))
+            history.under_way.pop(job)
+        elif attempt.job.site in local_sites:
             under_way.setdefault(attempt.job.site, []).append(attempt)
     for name, attempts in under_way.items():
         for report in executors[name].recover(attempts):

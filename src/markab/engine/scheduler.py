@@ -51,6 +51,8 @@ class Scheduler:
         self._free = list(slots)
         self._max_jobs = NO_LIMIT
         self._alive = 0
+        self._at_once = 0
+        """Of these, those that count among the jobs at once."""
         self._runs: dict[str, RunJobs] = {}
         self._by_order: dict[int, RunJobs] = {}
         self._added = 0
@@ -173,15 +175,17 @@ class Scheduler:
         for jobs in self._runs.values():
             if jobs.space is not None and not jobs.stopped:
                 self._queue_candidates(jobs, jobs.space)
-        room = min(most, self._max_jobs - self._alive)
-        if room <= 0 or not ready.open:
+        if not ready.open:
             return started
         line = [(ready.heaps[index][0], index) for index in ready.open]
         heapify(line)
         held = lacking = 0
-        while line and len(started) < room:
+        while line and len(started) < most:
             key, index = line[0]
             group = ready.groups[index]
+            if group.counts and self._at_once >= self._max_jobs:
+                heappop(line)
+                continue
             if ready.used[group.throttle] >= ready.limit[group.throttle]:
                 heappop(line)
                 continue
@@ -250,6 +254,7 @@ class Scheduler:
         worth_retrying: bool = True,
         incomplete: bool = False,
         served: Collection[int] = (),
+        memory_mb: int = 0,
     ) -> Decision:
         """Decide what follows the end of an attempt."""
         jobs, job = self._checked(attempt), attempt.job
@@ -271,6 +276,8 @@ class Scheduler:
         failures = jobs.failures[job]
         if worth_retrying and failures <= jobs.retries[job]:
             pause = pause_s(failures)
+            if memory_mb:
+                jobs.group[job] = self._ready.with_memory(jobs.group[job], memory_mb, self.slots)
             jobs.move(job, Event.RETRY_LATER if pause else Event.RETRY)
             if not pause:
                 self._push(jobs, job)
@@ -457,6 +464,7 @@ class Scheduler:
         free[2] -= group.gpus
         self._ready.used[group.throttle] += 1
         self._alive += 1
+        self._at_once += group.counts
         jobs.move(job, Event.SUBMITTED)
 
     def _release(self, jobs: RunJobs, job: int) -> None:
@@ -467,6 +475,7 @@ class Scheduler:
         free[2] += group.gpus
         self._ready.used[group.throttle] -= 1
         self._alive -= 1
+        self._at_once -= group.counts
         if jobs.held:
             jobs.held.pop(job, None)
 
@@ -480,7 +489,7 @@ class Scheduler:
     def _why_not_started(self, group: Group) -> WaitingReason:
         """Return what keeps a ready job of a group from starting, in the order in which `starts` checks."""
         ready = self._ready
-        if self._alive >= self._max_jobs:
+        if group.counts and self._at_once >= self._max_jobs:
             return WaitingReason(Why.MAX_JOBS, limit=self._max_jobs)
         limit = ready.limit[group.throttle]
         if ready.used[group.throttle] >= limit:

@@ -112,8 +112,11 @@ class SchedulerProtocol(Protocol):
         worth_retrying: bool = True,
         incomplete: bool = False,
         served: Collection[int] = (),
+        memory_mb: int = 0,
     ) -> Decision:
         """Decide what follows the end of an attempt.
+
+        `memory_mb` is what the job asks for from now on; 0: as before.
 
         `incomplete`: it did all that can be done without `failed_parents`.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Protocol
 
@@ -28,13 +28,15 @@ class RunContext:
     transfer_threads: int
     transfer_attempts: int
     catalog: str | None
-    """Output replica catalog: absolute path of an SQLite file."""
+    """Output replica catalog: absolute path of an SQLite file; None: another one (`catalogs/output_registration.py`)."""
     keep_failed: bool = False
     """Keep the directory of the last failed attempt of each job, where that is on this machine."""
     passwords: str = ""
     """Absolute path of the run's private file of passwords (`transfers/run_passwords.py`); empty: it has none."""
     store: str = ""
     """Absolute directory in which cleanup keeps what tasks made; empty: nowhere."""
+    environments: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Software environments of tasks, by name, as JSON has them."""
 
 
 class Attempt(msgspec.Struct, frozen=True):

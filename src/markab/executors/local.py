@@ -41,15 +41,19 @@ from markab.worker.attempt import Prepared, inherited_environ
 from markab.worker.attempt_directories import AttemptDirectories, discard_tree
 from markab.worker.attempt_spec import attempt_directory
 from markab.worker.auxiliary_jobs import is_quick, run_auxiliary_job
+from markab.worker.container_command import container_names
+from markab.worker.container_removal import remove_all
 from markab.worker.deadlines import GRACE_S, Deadlines
 from markab.worker.exit_judgement import stop_reason
 from markab.worker.failure import AttemptFailed, storage_error
 from markab.worker.finish import finish
 from markab.worker.inputs import UNKNOWN_BYTES, input_bytes
 from markab.worker.invocation import Process, next_series, open_streams, record_end, record_failed_start
+from markab.worker.oom_kills import OomKills
 from markab.worker.outputs import output_bytes
 from markab.worker.prepare import prepare
 from markab.worker.record import Record, make_record
+from markab.worker.software_environment import Environments
 from markab.worker.steady_time import steady_time
 
 _QUICK_BYTES = 1 << 20
@@ -73,11 +77,13 @@ class LocalExecutor:
         environ = inherited_environ(os.environ)
         self._environ = dict(environ, **{ENGINE: self._number})
         self._verified = Verified()
+        self._environments = Environments(environ)
         self._directories = AttemptDirectories(keep=64)
         self._launcher = LauncherClient(environ, self._number, raise_file_limit())
         self._pools = ThreadPools(self._launcher.wake)
         self._captures = Captures()
         self._gpus = Gpus(environ)
+        self._oom_kills: OomKills | None = None
         self._runs: dict[AttemptId, AttemptRun] = {}
         self._by_number: dict[int, AttemptRun] = {}
         self._timed: dict[AttemptId, AttemptRun] = {}
@@ -146,6 +152,7 @@ class LocalExecutor:
             if attempt.job.kind.value == "compute" and attempt.job.data != "sharedfs"
         ]
         kill_all(has_runs({attempt.context.uuid for attempt in mine}, self._number))
+        remove_all([spec_of(attempt, "") for attempt in mine if _has_containers(attempt)])
         for directory in directories:
             discard_tree(directory)
         return [Report(attempt.id, Seen.LOST) for attempt in mine]
@@ -160,6 +167,7 @@ class LocalExecutor:
                 run.stop.set()
         self._launcher.close()
         self._pools.close()
+        remove_all([run.spec for run in self._runs.values()])
         for run in self._runs.values():
             if not run.is_auxiliary and run.spec["job"]["data"] != "sharedfs":
                 discard_tree(attempt_directory(run.spec))
@@ -182,15 +190,25 @@ class LocalExecutor:
                 )
             return
         size_bytes = input_bytes(run.spec)
-        if size_bytes <= self._quick_bytes:
-            self._prepared(run, prepare(run.spec, self._verified, self._environ, None, self._directories))
+        if size_bytes <= self._quick_bytes and self._environments.is_at_hand(run.spec["environments"]):
+            self._prepared(run, self._prepare(run, None))
         else:
             self._in_thread(
                 run,
-                lambda stop: prepare(run.spec, self._verified, self._environ, stop, self._directories),
+                lambda stop: self._prepare(run, stop),
                 self._prepared,
                 by_network=size_bytes >= UNKNOWN_BYTES,
             )
+
+    def _prepare(self, run: AttemptRun, stop: threading.Event | None) -> Prepared:
+        return prepare(
+            run.spec,
+            self._verified,
+            self._environ,
+            stop,
+            self._directories,
+            environments=self._environments,
+        )
 
     def _prepared(self, run: AttemptRun, prepared: Prepared) -> None:
         run.prepared = prepared
@@ -204,7 +222,8 @@ class LocalExecutor:
             prepared.environ.update(self._gpus.environ(run.gpus))
             checkpoint_s, max_wall_s = job.get("checkpoint_s", 0.0), job.get("max_wall_s", 0.0)
             if checkpoint_s or max_wall_s:
-                run.deadlines = Deadlines(time.monotonic(), checkpoint_s, max_wall_s, self._grace_s)
+                late_s = job.get("checkpoint_grace_s", 0.0)
+                run.deadlines = Deadlines(time.monotonic(), checkpoint_s, max_wall_s, self._grace_s, late_s)
                 self._timed[run.id] = run
             try:
                 run.captures = self._captures.take(run.attempt.context.submit_dir)
@@ -285,7 +304,8 @@ class LocalExecutor:
         if run.deadlines is not None:
             why = stop_reason(process.task["id"], run.deadlines, run.spec["job"])
         process.start = end.start
-        record_end(prepared, process, end.pid, end.status, end.usage, end.duration_s, why)
+        duration_s, kills = end.duration_s, self._oom_kills
+        record_end(prepared, process, end.pid, end.status, end.usage, duration_s, why, kills)
 
     def _lost(self, run: AttemptRun, prepared: Prepared, why: str) -> None:
         """Report an attempt that ended with the launcher, through no fault of its own."""
@@ -294,9 +314,11 @@ class LocalExecutor:
         if run.deadlines is not None and run.deadlines.cancelled:
             message = f"job '{run.spec['job']['id']}' was cancelled"
             prepared.errors.append(AttemptFailed(ErrorKind.CANCELLED, message))
+            prepared.left_containers = container_names(run.spec)
             self._end(run, finish(prepared, None, None))
             return
         prepared.invocations.clear()
+        remove_all([run.spec])
         finish(prepared, None, None)
         self._give_back(run)
         self._runs.pop(run.id, None)
@@ -315,6 +337,7 @@ class LocalExecutor:
         self._launcher.open()
         if self._null < 0:
             self._null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+            self._oom_kills = OomKills()
 
     def _in_thread(
         self,
@@ -349,6 +372,8 @@ class LocalExecutor:
 
     def _takes_long(self, run: AttemptRun, prepared: Prepared) -> bool:
         job = run.spec["job"]
+        if prepared.left_containers:
+            return True
         if job.get("outputs") and not run.spec["scratch"]:
             return True
         bytes_ = output_bytes(prepared) if job.get("outputs") else 0
@@ -362,3 +387,7 @@ class LocalExecutor:
             self._captures.give_back(pair, run.attempt.context.submit_dir, is_ours=run.fresh)
         taken, run.gpus = run.gpus, []
         self._gpus.give_back(taken)
+
+
+def _has_containers(attempt: Attempt) -> bool:
+    return any(task.container is not None for task in attempt.job.tasks)

@@ -54,6 +54,10 @@ class Executors:
             self._stack.callback(executor.close)
         return executor
 
+    def has(self, name: str) -> bool:
+        """Return whether there is an executor with a name."""
+        return name in self._back_ends
+
     def close(self) -> None:
         """Close all of them. May be called twice."""
         self._stack.close()

@@ -6,6 +6,8 @@ import errno
 import os
 import shutil
 import stat
+from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
@@ -46,7 +48,15 @@ def spec_of(attempt: Attempt, attachments: str) -> Spec:
         incomplete=attempt.incomplete,
         store=context.store,
         done=attempt.done,
+        environments=_environments(attempt),
     )
+
+
+def _environments(attempt: Attempt) -> Mapping[str, Mapping[str, Any]] | None:
+    """Return the software environments that the tasks of an attempt use."""
+    if not (known := attempt.context.environments):
+        return None
+    return {name: known[name] for task in attempt.job.tasks if (name := task.environment)}
 
 
 def attachments_directory(attempt: Attempt) -> str:

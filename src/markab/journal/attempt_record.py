@@ -115,6 +115,8 @@ class AttemptRecord(Products):
     start: float | None = None
     end: float | None = None
     invocations: list[Invocation] = []
+    pre: Invocation | None = None
+    post: Invocation | None = None
     checked: ChecksumTally | None = None
     hashed: ChecksumTally | None = None
     stdout: str | None = None

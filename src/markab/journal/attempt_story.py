@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from markab.formatting import count, duration
+from markab.formatting import count, duration, size
 from markab.journal.records import (
     AttemptEnd,
     AttemptRunning,
@@ -66,10 +66,10 @@ class AttemptStories:
                 self._of(number).native_id = native_id
             case AttemptEnd(attempt=number, record=record):
                 self._of(number).record = record
-            case Retry(attempt=number, pause_s=pause_s):
-                self._of(number).after = (
-                    f"tried again after {duration(pause_s)}" if pause_s else "tried again"
-                )
+            case Retry(attempt=number, pause_s=pause_s, memory_mb=memory_mb):
+                pause = f" after {duration(pause_s)}" if pause_s else ""
+                memory = f" with {size(memory_mb * 2**20)} of memory" if memory_mb else ""
+                self._of(number).after = f"tried again{pause}{memory}"
             case Undone(attempt=number, why=why):
                 self._of(number).after = f"to be run again: {why}"
             case Incomplete(attempt=number):
@@ -111,6 +111,21 @@ def captured(record: dict[str, Any], stream: str, submit_dir: Path) -> str:
 def log_texts(record: dict[str, Any]) -> list[tuple[str, str]]:
     """Return the logs of a failed attempt: name, and its end."""
     return [(str(log["lfn"]), str(log["text"])) for log in record.get("logs", ())]
+
+
+def environment_texts(record: dict[str, Any]) -> list[str]:
+    """Return the software environments of the tasks of an attempt, one a text."""
+    texts = []
+    for entry in record.get("environments", ()):
+        parts = []
+        if entry.get("tool"):
+            python = f", Python {entry['python']}" if entry.get("python") else ""
+            packages = f", {count(len(entry['packages']), 'package')}" if entry.get("packages") else ""
+            parts.append(f"{entry['file']} ({entry['tool']}{python}{packages}; {entry['directory']})")
+        if entry.get("modules"):
+            parts.append(f"modules {' '.join(entry['modules'])}")
+        texts.append(f"environment {', '.join(parts)}")
+    return texts
 
 
 def error_lines(record: dict[str, Any]) -> list[str]:

@@ -82,6 +82,8 @@ class History:
         """Why the last engine ended before all was done, if that was for lack of room in scratch."""
         self.paused: dict[int, float] = {}
         """Job whose last attempt failed → when the next may start."""
+        self.memory_mb: dict[int, int] = {}
+        """Job of which an attempt lacked memory → what the next one asks for."""
         self.served: dict[int, set[int]] = {}
         """Job of which an attempt failed in the last call of the engine → children that did not need what was missing."""
         self.room = (0, 0, 0)
@@ -179,15 +181,21 @@ class History:
     def _retry(self, it: Retry) -> None:
         self._set(it.job, State.READY)
         self.paused[it.job] = it.time + it.pause_s
+        self._ask_memory(it)
         self._serve(it)
 
     def _give_up(self, it: GiveUp) -> None:
         self._set(it.job, State.FAILED)
+        self._ask_memory(it)
         self._serve(it)
 
     def _incomplete(self, it: Incomplete) -> None:
         self._set(it.job, State.INCOMPLETE)
         self._serve(it)
+
+    def _ask_memory(self, it: Retry | GiveUp) -> None:
+        if it.memory_mb:
+            self.memory_mb[it.job] = it.memory_mb
 
     def _serve(self, it: Retry | GiveUp | Incomplete) -> None:
         if it.served:
@@ -203,6 +211,8 @@ class History:
             self._set(job, State.WAITING)
             self.note_undeclared(job, [])
         self.refreshed.update(dict.fromkeys(it.jobs, it.why))
+        for job in (*it.jobs, *it.unfinished):
+            self.memory_mb.pop(job, None)
 
     def _no_room(self, it: NoRoom) -> None:
         self.no_room = it

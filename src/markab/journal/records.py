@@ -20,9 +20,11 @@ has its default may be left out.
                                         an attempt succeeded if and only if record.ok is true
     retry       time, job, attempt      that attempt failed, and there will be another
                 pause_s         float   not before so many seconds (default 0)
+                memory_mb       int     it lacked memory: all further attempts ask for so much (default 0: as before)
                 served          list    children that have all they need of the job all the same: positions
     give-up     time, job, attempt      that attempt failed, and it was the last of this call
                 why             str     "no retry is left" (default), or why none would help
+                memory_mb       int     as in "retry", for the next call of the engine
                 served          list    as in "retry"
     incomplete  time, job, attempt      that attempt did what can be done without jobs that failed; the next
                                         call of the engine tries the job again
@@ -130,6 +132,7 @@ class Retry(AnyRecord, tag="retry"):
     attempt: Number
     pause_s: float = 0.0
     served: list[int] = []
+    memory_mb: int = 0
 
 
 class GiveUp(AnyRecord, tag="give-up"):
@@ -139,6 +142,7 @@ class GiveUp(AnyRecord, tag="give-up"):
     attempt: Number
     why: str = NO_RETRY_LEFT
     served: list[int] = []
+    memory_mb: int = 0
 
 
 class Incomplete(AnyRecord, tag="incomplete"):

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from markab.planner.document_places import SourcePlace
+
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 """The gravest first. With an error the workflow cannot be planned, or would fail; a note is no reason to change it."""
@@ -29,13 +31,6 @@ class Finding:
     def where(self) -> str:
         """`file:line`, `file`, or nothing when it has no place in a file."""
         return f"{self.file}:{self.line}" if self.file and self.line else self.file
-
-
-class SourcePlace(NamedTuple):
-    """A line of a file; 0 if it is not known."""
-
-    file: str = ""
-    line: int = 0
 
 
 class Found(NamedTuple):

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from markab.errors import Problem
 from markab.lint.checks import CHECKS, CODES
-from markab.lint.finding import SEVERITIES, Finding, Severity, SourcePlace
+from markab.lint.finding import SEVERITIES, Finding, Severity
 from markab.lint.planning_findings import OF_THE_CALL, problem_finding
 from markab.lint.subject import Subject, read_subject
 from markab.lint.switched_off import SwitchedOff
+from markab.planner.document_places import SourcePlace
 from markab.planner.options import PlanOptions
 from markab.spec.model import Workflow
 
@@ -70,6 +71,13 @@ def lint(
     order = {severity: rank for rank, severity in enumerate(SEVERITIES)}
     shown.sort(key=lambda it: (it.file, it.line, order[it.severity], it.code))
     return LintReport(shown, len(dict.fromkeys(found)) - len(shown), subject is not None)
+
+
+def joined_reports(reports: Sequence[LintReport]) -> LintReport:
+    """Return the reports of several workflows as one; what several have of a catalog is said once."""
+    findings = dict.fromkeys(finding for report in reports for finding in report.findings)
+    hidden = sum(report.hidden for report in reports)
+    return LintReport(list(findings), hidden, all(report.checked_all for report in reports))
 
 
 def check(subject: Subject) -> Iterator[Finding]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from markab.lint.finding import Found, SourcePlace
+from markab.lint.finding import Found
 from markab.lint.subject import Subject
+from markab.planner.document_places import SourcePlace
 
 _PLACEHOLDER = re.compile(
     r"<[^<>/]*>|\b(?:TODO|FIXME|CHANGEME|CHANGE_ME|XXX+|REPLACE_ME|CONTAINER_SITE)\b"

@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterator
 
 from markab.lint.argument_checks import declared_files, job_title
-from markab.lint.finding import Found, SourcePlace
+from markab.lint.finding import Found
 from markab.lint.subject import Subject
 from markab.lint.task_arguments import file_words
+from markab.planner.document_places import SourcePlace
 from markab.spec.model import Profiles
 
 _NAME = re.compile(

@@ -12,11 +12,11 @@ from pathlib import Path
 from markab.catalogs.loader import Catalogs
 from markab.catalogs.replica_index import ReplicaIndex
 from markab.errors import DocumentError, StorageError
-from markab.lint.document_places import DocumentPlaces, add_catalog_files
-from markab.lint.finding import SourcePlace, shown_file
+from markab.lint.finding import shown_file
 from markab.lint.task_arguments import words_of
+from markab.planner.document_places import DocumentPlaces, SourcePlace, add_catalog_files
+from markab.planner.input_documents import read_catalogs, read_properties
 from markab.planner.options import PlanOptions
-from markab.planner.planning import read_catalogs, read_properties
 from markab.planner.task_files import inputs_of, outputs_of
 from markab.spec.model import (
     Container,
@@ -109,12 +109,11 @@ def read_subject(options: PlanOptions) -> Subject | None:
     workflow, line_of = read_with_lines(path, Workflow)
     if workflow is None:
         return None
-    shown = shown_file(path)
-    places = DocumentPlaces()
-    places.add_workflow(workflow, shown, line_of)
+    places = DocumentPlaces(shown_file)
+    places.add_workflow(workflow, path, line_of)
     catalogs = _catalogs(options, workflow)
     add_catalog_files(places, catalogs.files, os.environ)
-    return Subject(workflow, shown, line_of, places, options.directory, catalogs, options.sites)
+    return Subject(workflow, shown_file(path), line_of, places, options.directory, catalogs, options.sites)
 
 
 def _catalogs(options: PlanOptions, workflow: Workflow) -> Catalogs:

@@ -11,7 +11,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from markab.lint.finding import Finding, SourcePlace
+from markab.lint.finding import Finding
+from markab.planner.document_places import SourcePlace
 from markab.spec.model import Workflow
 
 METADATA = "markab.lint.off"

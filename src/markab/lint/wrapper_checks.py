@@ -11,11 +11,12 @@ from typing import Any
 from markab.errors import quoted
 from markab.formatting import count
 from markab.lint.argument_checks import declared_files, job_title
-from markab.lint.finding import Found, SourcePlace, shown_file
+from markab.lint.finding import Found, shown_file
 from markab.lint.program_source import Script, Scripts
 from markab.lint.subject import Subject
 from markab.lint.task_arguments import file_words, normalised
 from markab.lint.wrapper_parser import WrapperParser, WrongArguments
+from markab.planner.document_places import SourcePlace
 from markab.planner.places import local_path
 from markab.spec.model import Task
 from markab.spec.suggestions import likely

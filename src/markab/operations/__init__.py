@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from markab.journal.progress import Progress as Progress
     from markab.lint.finding import Finding as Finding
     from markab.lint.linting import LintReport as LintReport
-    from markab.operations.cache import cache_size, list_cache, prune_cache, verify_cache
+    from markab.operations.cache import cache_size, list_cache, prune_cache, rebuild_cache, verify_cache
     from markab.operations.catalog_conversion import convert_catalog
     from markab.operations.databases import (
         Changed,
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     )
     from markab.operations.linting import lint, lint_codes, lint_sarif
     from markab.operations.metadata import read_metadata, trace
+    from markab.operations.notices import send_notice
     from markab.operations.old_runs import Filters, OldRun, delete_old_runs, find_old_runs
     from markab.operations.planning import Then as Then
     from markab.operations.planning import (
@@ -116,6 +117,14 @@ if TYPE_CHECKING:
         extract_run,
         move_run,
     )
+    from markab.operations.workflow_import import (
+        ImportReport,
+        ImportRequest,
+        UnknownFormat,
+        convert_cwl_document,
+        format_of,
+        import_workflow,
+    )
     from markab.planner.draft import Reason as Reason
     from markab.planner.planning import Planned as Planned
     from markab.planner.request_check import Answer as Answer
@@ -127,7 +136,7 @@ if TYPE_CHECKING:
     from markab.reports.status import Status as Status
 
 _NAMES = {
-    "cache": ("cache_size", "list_cache", "prune_cache", "verify_cache"),
+    "cache": ("cache_size", "list_cache", "prune_cache", "rebuild_cache", "verify_cache"),
     "catalog_conversion": ("convert_catalog",),
     "databases": (
         "Changed",
@@ -155,6 +164,7 @@ _NAMES = {
     ),
     "linting": ("lint", "lint_codes", "lint_sarif"),
     "metadata": ("read_metadata", "trace"),
+    "notices": ("send_notice",),
     "old_runs": ("Filters", "OldRun", "delete_old_runs", "find_old_runs"),
     "planning": ("dry_run", "find_answer", "parameter_names", "plan", "run_script", "target_names"),
     "recording": ("record_again",),
@@ -198,6 +208,14 @@ _NAMES = {
         "extract_run",
         "move_run",
     ),
+    "workflow_import": (
+        "ImportReport",
+        "ImportRequest",
+        "UnknownFormat",
+        "convert_cwl_document",
+        "format_of",
+        "import_workflow",
+    ),
 }
 """Module → what it has; each is imported when it is first used, so that a command starts fast."""
 
@@ -213,12 +231,15 @@ __all__ = [
     "Ended",
     "Expected",
     "Filters",
+    "ImportReport",
+    "ImportRequest",
     "Limits",
     "ListedRun",
     "OldRun",
     "Repetition",
     "RunBytes",
     "RunResult",
+    "UnknownFormat",
     "UnknownSite",
     "WrongStarter",
     "analyze",
@@ -230,6 +251,7 @@ __all__ = [
     "check_output",
     "compare_runs",
     "convert_catalog",
+    "convert_cwl_document",
     "create_database",
     "database_target",
     "default_name",
@@ -248,9 +270,11 @@ __all__ = [
     "find_uuid",
     "follow_failures",
     "follow_status",
+    "format_of",
     "growing_pauses",
     "halt",
     "has_job",
+    "import_workflow",
     "inline_svg",
     "is_compatible",
     "is_run",
@@ -286,6 +310,7 @@ __all__ = [
     "read_statistics",
     "read_status",
     "read_undelivered",
+    "rebuild_cache",
     "record_again",
     "refuse_changes",
     "remove",
@@ -294,6 +319,7 @@ __all__ = [
     "run",
     "run_script",
     "save_statistics",
+    "send_notice",
     "show_job",
     "shown_log",
     "start",

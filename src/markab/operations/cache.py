@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
-from markab.errors import StorageError
+from markab.errors import MarkabError, StorageError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from markab.reuse.content_store import ContentStore, Pruned
     from markab.reuse.file_checksums import FileChecksums
     from markab.reuse.index_survey import IndexedRun
@@ -43,6 +45,17 @@ class PrunedCache(NamedTuple):
     runs: list[IndexedRun]
 
 
+class RebuiltCache(NamedTuple):
+    """What rebuilding found."""
+
+    entered: list[str]
+    """The submit directories whose results are in the index now."""
+    without: int
+    """Runs that were planned without reuse by content: what made their results is not recorded."""
+    unreadable: list[str]
+    """Sentences about runs that cannot be read."""
+
+
 class VerifiedCache(NamedTuple):
     """What verifying found."""
 
@@ -58,7 +71,9 @@ class VerifiedCache(NamedTuple):
 
 
 @contextmanager
-def _opened(conf: str | None) -> Iterator[tuple[Locations, ResultIndex, ContentStore]]:
+def _opened(
+    conf: str | None, *, create: bool = False
+) -> Iterator[tuple[Locations, ResultIndex, ContentStore]]:
     from pathlib import Path
 
     from markab.planner.reuse_locations import reuse_locations
@@ -72,7 +87,7 @@ def _opened(conf: str | None) -> Iterator[tuple[Locations, ResultIndex, ContentS
             "there is no place for the cache: no home directory",
             "set HOME, or the properties markab.reuse.index and markab.reuse.store",
         )
-    with open_index(locations.index_file, create=False) as index:
+    with open_index(locations.index_file, create=create) as index:
         yield locations, index, ContentStore(locations.store_directory)
 
 
@@ -109,6 +124,58 @@ def cache_size(conf: str | None = None) -> tuple[CacheSize, Sequence[str]]:
             locations.store_bytes,
         )
         return measured, index.warnings
+
+
+def rebuild_cache(
+    below: Path | None = None, *, conf: str | None = None
+) -> tuple[RebuiltCache, Sequence[str]]:
+    """Enter what runs made into the index, from their journals; return which, and warnings. May be called at any time.
+
+    Args:
+        below: runs in this directory count, beside those in the list of all runs; None: the current one.
+        conf: a file of properties.
+
+    Raises:
+        StorageError: as `list_cache`.
+        DocumentError: as `list_cache`.
+    """
+    from pathlib import Path
+
+    from markab.operations.run_list import list_runs
+
+    runs, warning = list_runs(below)
+    found = RebuiltCache([], 0, [])
+    with _opened(conf, create=True) as (_, index, __):
+        for run in sorted(runs, key=lambda run: run.planned):  # of one key, the newest run counts
+            path = Path(os.path.abspath(run.submit_dir))
+            try:
+                if _enter(index, path):
+                    found.entered.append(str(path))
+                else:
+                    found = found._replace(without=found.without + 1)
+            except (MarkabError, OSError) as error:
+                found.unreadable.append(f"{str(path)!r} is left out: {error}")
+        return found, [*([warning] if warning else []), *index.warnings]
+
+
+def _enter(index: ResultIndex, path: Path) -> bool:
+    """Enter what a run made; return False if its plan does not say what makes it. Raises MarkabError or OSError."""
+    from markab.engine.result_recording import record_results
+    from markab.journal.lock import holder
+    from markab.plan.braindump import read_braindump
+    from markab.plan.plan_file import PlanFile
+    from markab.plan.submit_dir import SubmitDir
+    from markab.reuse.file_checksums import FileChecksums
+
+    place = SubmitDir(path)
+    uuid = read_braindump(place.braindump).get("wf_uuid") or ""
+    with closing(PlanFile(place.plan)) as plan:
+        header = plan.header
+    if header.reuse is None or not place.journal.exists():
+        return False
+    index.add_run(uuid, str(path), header.workflow, place.plan.stat().st_mtime)
+    is_over = holder(place.lock) is None
+    return record_results(index, FileChecksums(index), place, uuid, is_over=is_over) is not None
 
 
 def prune_cache(

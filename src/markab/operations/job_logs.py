@@ -9,6 +9,7 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 from markab.operations.run_names import Run, find_run
+from markab.operations.tree_jobs import run_of_job
 
 if TYPE_CHECKING:
     from markab.reports.job_log import JobLog, LogText
@@ -43,7 +44,7 @@ def open_log(
     from markab.reports.job_log import JobLog
     from markab.reports.reused_task import ReusedTaskLog, read_reused_task
 
-    place = find_run(run)
+    place, job = run_of_job(find_run(run), job)
     if (reused := read_reused_task(place, job)) is not None:
         yield ReusedTaskLog(reused)
         return

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from markab.operations.readable_runs import open_run
 from markab.operations.run_names import Run, find_run
+from markab.operations.tree_jobs import run_of_job
 
 if TYPE_CHECKING:
     from markab.plan.plan_file import PlanFile
@@ -81,21 +82,23 @@ def has_job(run: Run, job: str) -> bool:
 def show_job(run: Run, job: str) -> JobStory | ReusedTaskReport:
     """Return everything recorded about a job, which is named by its name or by the id of a task that it runs, or about a task that was left out.
 
+    It may be one of a sub-workflow.
+
     Raises:
         MarkabError: the run has no such job; the hint has similar names.
     """
     from markab.reports.job_report import read_job
     from markab.reports.reused_task import read_reused_task
 
-    place = find_run(run)
-    return read_reused_task(place, job) or read_job(place, job)
+    place, name = run_of_job(find_run(run), job)
+    return read_reused_task(place, name) or read_job(place, name)
 
 
 def why(run: Run, job: str) -> JobExplanation | ReusedTaskReport:
     """Return why a job is in the plan, what it waited for, and each attempt. Raises as `show_job`."""
     from markab.reports.why import read_why
 
-    return read_why(find_run(run), job)
+    return read_why(*run_of_job(find_run(run), job))
 
 
 def _reused(run: Run) -> Iterator[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from markab.operations.run_names import Run, find_run
+from markab.operations.tree_jobs import in_first_run
 
 if TYPE_CHECKING:
     from markab.reports.metadata import Metadata
@@ -55,4 +56,4 @@ def trace(run: Run, file: str) -> Trace:
     """
     from markab.reports.trace import read_trace
 
-    return read_trace(find_run(run), file)
+    return in_first_run(find_run(run), lambda place: read_trace(place, file))

@@ -10,6 +10,7 @@ import mmap
 import os
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -43,6 +44,7 @@ _NAMES = frozenset(
         "journal.jsonl",
         "status.json",
         "lock",
+        "hooks.jsonl",
         "jobstate.log",
         "monitord.started",
         "monitord.done",
@@ -268,16 +270,25 @@ def is_own_name(name: str) -> bool:
 
 def _scratch(run: ListedRun) -> tuple[RunScratch, ...]:
     from markab.operations.run_scratch import scratch_of_run
+    from markab.plan.braindump import read_braindump
+    from markab.plan.child_directory import runs_below
     from markab.plan.plan_file import PlanFile
     from markab.plan.submit_dir import SubmitDir
 
     if run.state == "Half deleted":
         return ()  # it went first
-    plan = PlanFile(SubmitDir(run.submit_dir).plan)
-    try:
-        return tuple(scratch_of_run(run.submit_dir, plan, run.uuid))
-    finally:
-        plan.close()
+    with closing(PlanFile(SubmitDir(run.submit_dir).plan)) as plan:
+        found = scratch_of_run(run.submit_dir, plan, run.uuid)
+    for below in runs_below(run.submit_dir):
+        place = SubmitDir(below.path)
+        if not place.path.is_relative_to(run.submit_dir):
+            continue  # it was planned by itself, and is a run of its own
+        uuid = read_braindump(place.braindump).get("wf_uuid") or ""
+        with closing(PlanFile(place.plan)) as plan:
+            for one in scratch_of_run(place.path, plan, uuid):
+                if not any(one.place.startswith(f"{other.place}/") for other in found):
+                    found.append(one._replace(owner=(place.path, uuid)))
+    return tuple(found)
 
 
 def _with_warnings(old: Sequence[OldRun], others: Iterable[Path]) -> list[OldRun]:
@@ -345,8 +356,10 @@ def _remove_scratch(old: OldRun) -> None:
     with opened_run(old.run.submit_dir) as found:
         if found.uuid != old.uuid:
             raise StorageError(f"{str(old.run.submit_dir)!r} holds another run by now")
-        for place in old.removed_scratch:
-            remove_scratch(place, old.run.submit_dir, old.uuid)
+        for one in old.scratch:
+            if not one.why_kept:
+                submit_dir, uuid = one.owner or (old.run.submit_dir, old.uuid)
+                remove_scratch(one.place, submit_dir, uuid)
 
 
 def delete_old_runs(

@@ -45,7 +45,7 @@ def plan(
         options,
         progress,
         update_index=_record_unrecorded,
-        recorded_sizes=_recorded_sizes,
+        recorded_sizes=recorded_sizes,
         explain=explain,
     )
     return _with_lacks(_with_changes(planned), then)
@@ -72,11 +72,11 @@ def dry_run(options: PlanOptions, progress: Progress | None = None, *, explain: 
     """Return what `plan` would plan, and write nothing. Arguments and errors as those of `plan`."""
     from markab.planner import planning
 
-    planned = planning.dry_run(options, progress, recorded_sizes=_recorded_sizes, explain=explain)
+    planned = planning.dry_run(options, progress, recorded_sizes=recorded_sizes, explain=explain)
     return _with_lacks(_with_changes(planned), "nothing")
 
 
-def _recorded_sizes(workflow: str) -> Mapping[str, int]:
+def recorded_sizes(workflow: str) -> Mapping[str, int]:
     """Return the sizes that the last runs of a workflow recorded, newest first; nothing if they cannot be found."""
     from markab.diagnosis.recorded_sizes import recorded_sizes
     from markab.errors import MarkabError
@@ -100,8 +100,7 @@ def _with_changes(planned: Planned) -> Planned:
             if reason.what == "kept" and (kept := planned.kept.get(reason.job)) is not None:
                 known = kept.job.content.known if kept.job.content else {}
                 facts = ComparedJob(kept.job, known, kept.paths)
-                task = kept.job.tasks[0].id
-                why = why_again(earlier.of(task), facts, in_cluster=earlier.has_clustered(task))
+                why = why_again(earlier.of(kept.job.tasks[0].id), facts)
                 planned.reasons[position] = reason._replace(why=why)
     return planned
 

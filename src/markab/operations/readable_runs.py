@@ -7,7 +7,7 @@ that only Markab keeps calls `find_run`, which refuses a directory of Pegasus.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -89,11 +89,9 @@ class MarkabRun:
 
     def follow_status(self, *, why: bool) -> Callable[[], Status]:
         """Each call reads only the records since the last."""
-        from markab.journal.run_reader import RunReader
-        from markab.reports.status import current_status, quick_status
+        from markab.reports.tree_status import TreeStatus
 
-        reader = RunReader(self.path)
-        return lambda: current_status(reader, why=True) if why else quick_status(reader)
+        return TreeStatus(self.path, why=why)
 
     def missing_results(self) -> str:
         """From the outputs of the plan."""
@@ -114,23 +112,23 @@ class MarkabRun:
 
     def statistics(self, sections: Collection[str]) -> Statistics:
         """From the database made of plan and journal."""
-        from markab.reports.statistics.run_statistics import read_statistics
+        from markab.reports.statistics.tree_statistics import read_statistics
 
         return read_statistics(self.path, sections)
 
     @contextmanager
     def failures(self) -> Iterator[FailureReport]:
         """From the journal."""
-        from markab.diagnosis.failure_analysis import Analyzer
-        from markab.reports.analyzer import MarkabFailures
+        from markab.plan.child_directory import runs_below
+        from markab.reports.tree_failures import TreeFailures
 
-        analyzer = Analyzer(self.path)
-        try:
-            analysis = analyzer.analyze()
-            is_over = analysis.state not in ("Running", "Not started")
-            yield MarkabFailures(analyzer, analysis, self.missing_results() if is_over else "")
-        finally:
-            analyzer.close()
+        with ExitStack() as stack:
+            root = stack.enter_context(_failures_of(self))
+            inner = [
+                (below.name, stack.enter_context(_failures_of(MarkabRun(below.path))))
+                for below in runs_below(self.path)
+            ]
+            yield TreeFailures(root, inner) if inner else root
 
     def graph(self) -> JobGraph:
         """From plan and journal."""
@@ -155,6 +153,21 @@ def _values_checked(path: Path) -> Iterator[None]:
             f"the record of Pegasus in {str(path)!r} has a value that cannot be: {error}",
             hint="its database is damaged: `pegasus-monitord --replay` of Pegasus makes it again",
         ) from error
+
+
+@contextmanager
+def _failures_of(run: MarkabRun) -> Iterator[FailureReport]:
+    """Yield the failures of one run of a tree."""
+    from markab.diagnosis.failure_analysis import Analyzer
+    from markab.reports.analyzer import MarkabFailures
+
+    analyzer = Analyzer(run.path)
+    try:
+        analysis = analyzer.analyze()
+        is_over = analysis.state not in ("Running", "Not started")
+        yield MarkabFailures(analyzer, analysis, run.missing_results() if is_over else "")
+    finally:
+        analyzer.close()
 
 
 class PegasusRun:

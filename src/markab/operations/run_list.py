@@ -94,7 +94,10 @@ def states_named(words: Collection[str]) -> set[str]:
 
 def _all_runs(below: Path | None) -> tuple[list[ListedRun], str]:
     recorded, warning = _recorded_runs()
-    found = {path.resolve(): path for path in runs_below(below or Path.cwd(), also=is_half_deleted)}
+    from markab.provenance.started_runs import started_runs
+
+    paths = (*started_runs(), *runs_below(below or Path.cwd(), also=is_half_deleted))
+    found = {path.resolve(): path for path in paths}
     known = {run.submit_dir: run for run in recorded}
     runs = {path: _current(path, known.get(path)) for path in {**found, **known}}
     return sorted(runs.values(), key=lambda run: (-run.planned, str(run.submit_dir))), warning

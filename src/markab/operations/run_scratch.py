@@ -15,7 +15,7 @@ from markab.operations.run_sizes import files_below
 from markab.plan.model import Header, Kind
 from markab.plan.plan_file import PlanFile
 from markab.transfers.base import is_local, path_of
-from markab.transfers.reserved_names import MARKER, is_reserved
+from markab.transfers.reserved_names import CHILDREN, MARKER, is_reserved
 from markab.transfers.scratch_owner import read_owner
 from markab.transfers.tree_removal import remove_tree
 
@@ -36,6 +36,8 @@ class RunScratch(NamedTuple):
     """What is in it and no job of the run declares: the first `FOREIGN_NAMED` names, of a directory with `/`."""
     foreign_count: int = 0
     """How many of these there are."""
+    owner: tuple[Path, str] | None = None
+    """Submit directory and uuid of the sub-workflow that it belongs to; None: the run itself."""
 
 
 class _Lfn(msgspec.Struct):
@@ -73,7 +75,8 @@ def _examined(place: str, submit_dir: Path, plan: PlanFile, uuid: str) -> RunScr
         relative = path[len(place.rstrip("/")) + 1 :]
         if not is_reserved(relative):
             names.append(relative)
-        if relative != MARKER and relative.endswith(f"/{MARKER}"):
+        is_childs = relative.startswith(f"{CHILDREN}/")
+        if relative != MARKER and relative.endswith(f"/{MARKER}") and not is_childs:
             other = os.path.dirname(path)
     if other:
         return RunScratch(place, size_bytes, f"the scratch directory of another run is in it, {other!r}")

@@ -131,6 +131,8 @@ def run(
     """
     from markab.engine import run as engine
     from markab.engine.start_report import reporting_start
+    from markab.hooks.hook_runner import running_hooks
+    from markab.operations.planner_process import PlannerProcess
     from markab.provenance.follower import following
 
     submit_dir = find_run(run)
@@ -141,17 +143,30 @@ def run(
         refresh=refresh,
         keep_going=None if fail_fast is None else not fail_fast,
     )
-    with reporting_start(report_start) as accepted, following(submit_dir) as follower:
-        outcome = engine.run(submit_dir, options, observer, recorder=follower, on_accepted=accepted)
+    with (
+        reporting_start(report_start) as accepted,
+        running_hooks(submit_dir) as hooks,
+        following(submit_dir) as follower,
+    ):
+        outcome = engine.run(
+            submit_dir,
+            options,
+            observer,
+            recorder=follower,
+            on_accepted=accepted,
+            make_planner=PlannerProcess,
+        )
 
     def ended() -> Ended:
-        warnings = (*outcome.warnings, *follower.warnings)
+        warnings = (*outcome.warnings, *follower.warnings, *(hooks.warnings if hooks else ()))
         exit_code = RUN_EXIT_CODES[outcome.state] if outcome.exit_code is None else outcome.exit_code
         return Ended(submit_dir, outcome.state, outcome.was_complete, warnings, exit_code)
 
     if on_end is not None:
         on_end(ended())
     follower.finish()
+    if hooks is not None:
+        hooks.finish()
     if not follower.error:
         return ended()
     late = f"{follower.error}; the missing records are in the journal, and are added by the next update"

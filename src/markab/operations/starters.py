@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
-from markab.errors import StorageError
-from markab.formatting import shown_path
+from markab.operations.project_directory import ProjectFile, write_project
 from markab.operations.site_templates import site_catalog
 from markab.spec.suggestions import did_you_mean
 
@@ -20,6 +16,7 @@ TEMPLATES = {
     "fetch-map-merge": "fetch the data of each item, work on it, and put the results together",
     "train-predict": "train a model once, predict for each item, report the errors",
     "sweep": "the same program for each combination of parameters, and a table of which is best",
+    "sub-workflows": "a workflow of its own for each item, and one program that puts their results together",
     "batch-tree": "many items in batches, and a tree of jobs that put the results together",
 }
 """Name → what its workflow does; the files are in `templates/<name>`, and those of all in `templates/common`."""
@@ -38,13 +35,6 @@ class WrongStarter(ValueError):
     def __init__(self, message: str, hint: str) -> None:
         super().__init__(message)
         self.hint = hint
-
-
-class _File(NamedTuple):
-    path: str
-    """Relative to the project."""
-    content: bytes
-    mode: int
 
 
 def default_name(directory: Path) -> str:
@@ -66,19 +56,12 @@ def make_project(
         UnknownSite: there is no site of a name.
         StorageError: a file of that name exists, or one cannot be written.
     """
-    files = [_File(f"sites/{site}.yml", site_catalog(site).encode(), 0o666) for site in dict.fromkeys(sites)]
+    files = [
+        ProjectFile(f"sites/{site}.yml", site_catalog(site).encode(), 0o666) for site in dict.fromkeys(sites)
+    ]
     if template is not None:
         files = [*_files(template, _checked_name(name or default_name(directory))), *files]
-    try:
-        if directory.exists():
-            _write_into(directory, files)
-        else:
-            _write_new(directory, files)
-    except OSError as error:
-        raise StorageError(
-            f"cannot write {str(error.filename or directory)!r}: {error.strerror}", "name another directory"
-        ) from error
-    return [directory / file.path for file in files]
+    return write_project(directory, files)
 
 
 def _checked_name(name: str) -> str:
@@ -88,7 +71,7 @@ def _checked_name(name: str) -> str:
     return name
 
 
-def _files(template: str, name: str) -> Iterator[_File]:
+def _files(template: str, name: str) -> Iterator[ProjectFile]:
     if template not in TEMPLATES:
         hint = did_you_mean(template, TEMPLATES, f"choose one of {', '.join(TEMPLATES)}")
         raise WrongStarter(f"there is no template {template!r}", hint)
@@ -101,33 +84,4 @@ def _files(template: str, name: str) -> Iterator[_File]:
                 target = target.with_suffix("")
                 content = content.replace(b"@NAME@", name.encode())
             is_program = target.parts[0] == "bin"
-            yield _File(target.as_posix(), content, 0o777 if is_program else 0o666)
-
-
-def _write_new(directory: Path, files: list[_File]) -> None:
-    parent = directory.absolute().parent
-    parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{directory.name}-", dir=parent) as place:
-        unfinished = Path(place) / directory.name
-        unfinished.mkdir()
-        _write_all(unfinished, files)
-        unfinished.rename(directory)
-
-
-def _write_into(directory: Path, files: list[_File]) -> None:
-    if there := [file.path for file in files if os.path.lexists(directory / file.path)]:
-        more = f" and {len(there) - 3} more" if len(there) > 3 else ""
-        raise StorageError(
-            f"{shown_path(directory)} already has {', '.join(there[:3])}{more}, and nothing is overwritten",
-            "name a new directory, or move these files away",
-        )
-    _write_all(directory, files)
-
-
-def _write_all(directory: Path, files: list[_File]) -> None:
-    for file in files:
-        path = directory / file.path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, file.mode)
-        with open(descriptor, "wb") as stream:
-            stream.write(file.content)
+            yield ProjectFile(target.as_posix(), content, 0o777 if is_program else 0o666)

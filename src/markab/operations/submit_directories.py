@@ -264,13 +264,23 @@ def _refuse_runs_inside(found: OpenedRun, what: str) -> None:
     top = found.directory.path
     for folder, folders, names in os.walk(top):
         inside = Path(folder)
-        if inside != top and (PLAN in names or "braindump.yml" in names):
+        if inside != top and (PLAN in names or "braindump.yml" in names) and not _is_below(found, inside):
             raise StorageError(
                 f"{str(top)!r} cannot be {what}: another run is in it, {str(inside)!r}",
                 hint=f"pegasus-submitdir move {quote(str(inside))} DESTINATION",
             )
         if inside == top:
             folders[:] = [name for name in folders if name != found.directory.catalogs.name]
+
+
+def _is_below(found: OpenedRun, inside: Path) -> bool:
+    """Return whether a submit directory is that of a sub-workflow of a run."""
+    try:
+        inner = read_braindump(SubmitDir(inside).braindump)
+    except MarkabError:
+        return False
+    root = found.braindump.get("wf_uuid")
+    return inner.get("root_wf_uuid") == root != inner.get("wf_uuid")
 
 
 def _refuse_results_inside(found: OpenedRun, what: str, with_scratch: bool = True) -> None:

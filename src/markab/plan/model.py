@@ -36,6 +36,9 @@ PARAMETER = "parameter."
 LOCAL = "local"
 """The executor that runs jobs as processes of the submit host."""
 
+SUB_WORKFLOWS = "sub-workflows"
+"""The site of the jobs that are sub-workflows, and its executor: each is planned, and its jobs join those of the engine."""
+
 
 class Kind(str, Enum):
     """What a job is for."""
@@ -142,6 +145,42 @@ class BoundedScratch(msgspec.Struct, frozen=True, omit_defaults=True):
     """The most at any time, if the jobs run one after the other in the order of `JobSpace.order`."""
 
 
+class Hook(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A command of the user that is run at events of the workflow or of a task."""
+
+    on: Literal["start", "error", "success", "end", "all"]
+    words: list[str]
+    """The program with its arguments; no shell reads them."""
+    task: str = ""
+    """Id of the task whose events these are; "": those of the workflow."""
+
+
+class RunHooks(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The hooks of a run; those of tasks stand with their jobs."""
+
+    workflow: list[Hook] = []
+    at_once: int = 10
+    """How many hooks may run at a time."""
+    limit_s: float = 0
+    """How long one may take; 0: for ever."""
+
+
+Tool = Literal["", "pip", "conda", "pixi"]
+"""What makes a software environment of a file."""
+
+
+class SoftwareEnvironment(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What tasks find installed where they run, beside what the site has."""
+
+    tool: Tool = ""
+    file: str = ""
+    """The name of the file that lists the packages, without its directory."""
+    text: str = ""
+    """What the file had when the run was planned."""
+    modules: list[str] = []
+    """Environment modules that are loaded."""
+
+
 class Header(msgspec.Struct, omit_defaults=True):
     """Line 1 of `plan.jsonl`."""
 
@@ -162,16 +201,29 @@ class Header(msgspec.Struct, omit_defaults=True):
     """Output site → directory (path or URL) where results are delivered."""
     keep_failed: bool = False
     """Keep the directory of the last failed attempt of each job."""
+    retry_by_cause: bool = True
+    """What would fail again is not tried again, and what lacked memory gets more."""
     fail_fast: bool = False
     """After a job failed for good, start no others; `markab run` may be given otherwise."""
     catalog: str | None = None
-    """Output replica catalog: path of an SQLite file; relative to the submit directory, unless the user named one."""
+    """Output replica catalog: path of an SQLite file; relative to the submit directory, unless the user named one.
+
+    None: another one, which the properties of the run name.
+    """
     metadata: dict[str, str] = {}
     """The user's metadata of the workflow; without effect on the run."""
     reuse: ContentReuse | None = None
     """Set with the policy `content`; None: results are reused by name, as Pegasus does, when the run is planned."""
     scratch: dict[str, BoundedScratch] = {}
     """Staging site → bound, with the cleanup `constraint`; then jobs have `space`."""
+    environments: dict[str, SoftwareEnvironment] = {}
+    """By the name that tasks have."""
+    hooks: RunHooks | None = None
+    """None: the run has no hooks, of the workflow or of a task."""
+    run_directory: str = ""
+    """The run's directory below each scratch, below which those of sub-workflows are; set if there are any."""
+    inherited_replicas: str = ""
+    """Name in `catalogs/` of the replicas of the document that sub-workflows see too; empty: none."""
 
     @property
     def parameters(self) -> dict[str, str]:
@@ -188,6 +240,29 @@ class Header(msgspec.Struct, omit_defaults=True):
     def remote_sites(self) -> frozenset[str]:
         """The others: they have slots of their own, and report when a job that waits there runs."""
         return frozenset(self.sites) - self.local_sites
+
+
+ContainerType = Literal["docker", "singularity", "shifter"]
+
+
+class TaskContainer(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The container in which a task runs."""
+
+    name: str
+    """As the transformation catalog has it."""
+    type: ContainerType
+    image: str
+    """Lfn of an input of the job; or, if it is not staged, an absolute path at the site (Singularity) or a
+    name in the registry of the site (Shifter)."""
+    is_staged: bool = True
+    mounts: list[str] = []
+    """`source:destination`, and `:ro` or `:rw` after it."""
+    arguments: list[str] = []
+    """For the program that starts it, before the image."""
+    launcher: list[str] = []
+    """A program and its arguments that start that program."""
+    program: str = ""
+    """The program that starts it: a name. "": one that is found where the job runs."""
 
 
 class PlannedTask(msgspec.Struct, omit_defaults=True):
@@ -210,12 +285,12 @@ class PlannedTask(msgspec.Struct, omit_defaults=True):
     """The user's label of the task, for views only; "": none."""
     metadata: dict[str, str] = {}
     """The user's metadata of the task."""
-    container: str = ""
-    """Name of the container in which it runs; "": none. No executor of this version uses it."""
+    container: TaskContainer | None = None
+    """The container in which it runs. None: none."""
     content: Content | None = None
     """With the policy `content`. None: the task always runs, and what it makes is not found again."""
     environment: str = ""
-    """Name of the software environment in which it runs; "": the site's. No executor of this version uses it."""
+    """Name of the software environment in which it runs; "": the site's."""
     makes: list[str] = []
     """Lfns of the outputs of the job that this task makes; given if the job has several tasks."""
     after: list[str] = []
@@ -235,6 +310,19 @@ class JobScript(msgspec.Struct, frozen=True, omit_defaults=True):
     """Not yet split; `worker/job_scripts.py` lists the variables that are replaced."""
 
 
+class ChildPlan(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How the workflow of a job of kind `subworkflow` gets its plan when the job starts."""
+
+    document: str = ""
+    """Lfn of its document: an input of the job, in the scratch of the staging site. Empty: it is planned already."""
+    run: str = ""
+    """Absolute path of the submit directory that it has already; empty: it is planned."""
+    arguments: list[str] = []
+    """Words of the planner's command line, with what it takes over from the plan of its parent."""
+    force_replan: bool = False
+    """After an attempt that failed, it is planned anew, and not continued."""
+
+
 class AbortRule(msgspec.Struct, frozen=True, omit_defaults=True):
     """An exit code of a job that ends the run."""
 
@@ -252,6 +340,8 @@ class Input(msgspec.Struct, omit_defaults=True):
     sources: list[Place] = []
     """Where the job fetches it itself, best first. Empty: it is at `scratch/lfn` of the staging site."""
     executable: bool = False
+    image: bool = False
+    """It is the image of a container: used where it is staged, and not put into the directory of the job."""
     link: bool = False
     """It may be a symbolic link at `scratch/lfn`, made by the transfer that brought it."""
     optional: bool = False
@@ -299,6 +389,8 @@ class Registration(msgspec.Struct, omit_defaults=True):
     metadata: dict[str, str] = {}
     optional: bool = False
     """It may not exist: a checkpoint."""
+    name: str = ""
+    """Under which it is registered. Empty: its lfn."""
 
 
 class Content(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -356,6 +448,8 @@ class PlannedJob(msgspec.Struct, omit_defaults=True):
     """How many files it moves at a time; 0: as the header says."""
     checkpoint_s: float = 0
     """SIGTERM after this many seconds, so that the task writes its checkpoint. 0: never."""
+    checkpoint_grace_s: float = 0
+    """SIGKILL so many seconds after that SIGTERM. 0: the task may go on."""
     max_wall_s: float = 0
     """SIGTERM, and SIGKILL soon after, at this many seconds. 0: never."""
     success_messages: list[str] = []
@@ -369,6 +463,8 @@ class PlannedJob(msgspec.Struct, omit_defaults=True):
     post: JobScript | None = None
     """Run around the tasks of each attempt; the exit code of `post`, if there is one, is that of the job."""
     abort: AbortRule | None = None
+    hooks: list[Hook] = []
+    """Commands of the submit host that are run at events of its tasks."""
     tasks_at_once: bool = False
     """Tasks run at the same time, as far as the cores and the memory of the job allow. False: one after the other."""
 
@@ -380,10 +476,14 @@ class PlannedJob(msgspec.Struct, omit_defaults=True):
     """Stage-in, stage-out, stage-inter."""
     registrations: list[Registration] = []
     """Register."""
+    child: ChildPlan | None = None
+    """Subworkflow."""
     removes: list[str] = []
     """Cleanup: lfns below the scratch of `staging`."""
     keeps: list[str] = []
     """Cleanup, with the policy `content`: lfns that tasks made; the store keeps them before they are removed."""
+    unloads: dict[str, str] = {}
+    """Cleanup: lfns of images of Docker, which jobs loaded on this machine → the program that did, or ""; they are unloaded."""
     removes_scratch: bool = False
     """Cleanup at the end: the whole scratch directory of `staging`."""
     space: JobSpace | None = None

@@ -14,7 +14,7 @@ from __future__ import annotations
 import mmap
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
@@ -46,6 +46,16 @@ class JobOutline(msgspec.Struct, frozen=True):
     memory_mb: int = 0
     gpus: int = 0
     removes_scratch: bool = False
+
+
+def with_memory(outline: Sequence[JobOutline], memory_mb: Mapping[int, int]) -> Sequence[JobOutline]:
+    """Return an outline in which some jobs, given by position, ask for another amount of memory."""
+    if not memory_mb:
+        return outline
+    changed = list(outline)
+    for position, amount_mb in memory_mb.items():
+        changed[position] = msgspec.structs.replace(outline[position], memory_mb=amount_mb)
+    return changed
 
 
 class JobLabels(msgspec.Struct, frozen=True):
@@ -102,7 +112,19 @@ def write_plan(path: Path, header: Header, jobs: Iterable[PlannedJob]) -> None:
             encoder.encode_into(line, buffer)
             buffer[-1:] = b',"crc":"%08x"}\n' % crc32(buffer)
             file.write(buffer)
-            del buffer[:]
+
+
+def read_header(path: Path) -> Header:
+    """Return the header of a plan without looking at its jobs; a plan that is damaged can pass.
+
+    Raises:
+        NotARun: there is none at `path`, or no header that this Markab reads.
+    """
+    try:
+        with open(path, "rb", opener=open_regular) as file:
+            return msgspec.json.decode(file.readline(), type=Header)
+    except (OSError, msgspec.DecodeError, RecursionError) as error:
+        raise NotARun(f"cannot read the header of {str(path)!r}: {error}") from error
 
 
 class PlanFile:
@@ -170,13 +192,17 @@ class PlanFile:
 
     def jobs_of(self, kind: Kind) -> Iterator[PlannedJob]:
         """Yield the jobs of a kind, in order; most others are not decoded, which takes a tenth of the time."""
+        return (job for _, job in self.positions_of(kind))
+
+    def positions_of(self, kind: Kind) -> Iterator[tuple[int, PlannedJob]]:
+        """Yield the positions and jobs of a kind, as `jobs_of`."""
         sought = b'"kind":"%b"' % kind.value.encode()
         at = self._bytes.find(sought, self._starts[1])
         while at >= 0:
             position = bisect_right(self._starts, at) - 2
             job = self.job(position)
             if job.kind is kind:  # the text may also be a variable of a task
-                yield job
+                yield position, job
             at = self._bytes.find(sought, self._starts[position + 2])
 
     @cached_property

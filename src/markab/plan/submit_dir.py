@@ -18,6 +18,7 @@
     <workflow>-0.stampede.db   plan and journal as tables, for SQL; can be rebuilt from them
     jobstate.log          the journal in the form of Pegasus' monitord; derived from it
     monitord.started, monitord.done   for Pegasus' tools: whether the database is complete
+    hooks.jsonl           which hooks were started, and how they ended; if the run has any
     run.log               output of a detached engine
     archive.tar.gz        most of the others, after `pegasus-submitdir archive`
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from markab.plan.model import JobSpace, Kind, PlannedJob
 from markab.planner import job_names
@@ -34,8 +34,8 @@ CLUSTERS_SIZE = "pegasus.file.cleanup.clusters.size"
 
 def clean_up(draft: Draft, context: Context) -> None:
     """Add cleanup jobs, as `--cleanup` asks."""
-    delivers = bool(context.options.output_sites)
-    if draft.results and not delivers:
+    keep = {lfn for lfn in draft.results if not context.is_delivered(lfn)}
+    if keep:
         context.warn(
             "no-output-site",
             "no output site was named: results stay in the scratch directory, which is kept",
@@ -43,14 +43,33 @@ def clean_up(draft: Draft, context: Context) -> None:
         )
     if context.cleanup == "none":
         return
-    keep = set() if delivers else draft.results
+    images = _Images(draft)
     if context.cleanup == "constraint":
         if found := bounded_order(draft, context, keep):
-            _remove_in_order(draft, context, *found)
+            _remove_in_order(draft, context, images, *found)
     elif context.cleanup == "inplace" and not _is_left_to_leaf(draft, context):
-        _remove_files(draft, context, keep)
-    if delivers or not draft.results:
-        _remove_directories(draft, context)
+        _remove_files(draft, context, images, keep)
+    if not keep:
+        _remove_directories(draft, context, images)
+
+
+class _Images:
+    """The images of Docker that jobs load on this machine, each until a cleanup job unloads it."""
+
+    def __init__(self, draft: Draft) -> None:
+        self._programs: dict[tuple[str, str], str] = {}
+        """(Staging site, lfn) → the program that loads it."""
+        for placement in {id(one): one for one in draft.placements}.values():
+            for container in [program.container for program in placement.programs if program.container]:
+                if container.type == "docker" and container.is_staged:
+                    self._programs[placement.staging, container.image] = container.program
+
+    def take(self, site: str, lfns: Iterable[str]) -> dict[str, str]:
+        """Return those among these files that are still loaded; they count as unloaded from now on."""
+        if not self._programs:
+            return {}
+        keys = [(site, lfn) for lfn in lfns if (site, lfn) in self._programs]
+        return {key[1]: self._programs.pop(key) for key in keys}
 
 
 def _is_left_to_leaf(draft: Draft, context: Context) -> bool:
@@ -61,7 +80,7 @@ def _is_left_to_leaf(draft: Draft, context: Context) -> bool:
     return has_sub_workflows and context.properties.get(SCOPE, "fullahead").strip().lower() != "deferred"
 
 
-def _remove_files(draft: Draft, context: Context, keep: set[str]) -> None:
+def _remove_files(draft: Draft, context: Context, images: _Images, keep: set[str]) -> None:
     levels = levels_of(draft.parents)
     assert levels is not None
     for site, users_of in draft.scratch.items():
@@ -80,7 +99,7 @@ def _remove_files(draft: Draft, context: Context, keep: set[str]) -> None:
                 removes = [lfn for user in group for lfn in by_level[level][user]]
                 name = job_names.cleanup_name(context.prefix, site, level + 1, number)
                 users = sorted_unique(user for lfn in removes for user in users_of[lfn])
-                _add(draft, _removal_job(draft, context, name, site, level, removes), users)
+                _add(draft, _removal_job(draft, context, name, site, level, removes, images), users)
 
 
 def _number_of_groups(jobs: int, properties: Properties) -> int:
@@ -95,7 +114,9 @@ def _even_groups(users: list[int], number: int) -> Iterator[list[int]]:
         yield users[group * len(users) // number : (group + 1) * len(users) // number]
 
 
-def _remove_in_order(draft: Draft, context: Context, files: BoundedFiles, order: Order) -> None:
+def _remove_in_order(
+    draft: Draft, context: Context, images: _Images, files: BoundedFiles, order: Order
+) -> None:
     """Add a job for each removal of an order, and fill `space`."""
     levels = levels_of(draft.parents)
     assert levels is not None
@@ -115,16 +136,19 @@ def _remove_in_order(draft: Draft, context: Context, files: BoundedFiles, order:
         )
         numbers[step.site, level] += 1
         removes = [files.lfns[number] for number in step.files]
-        added = _add(draft, _removal_job(draft, context, name, files.sites[step.site], level, removes), users)
+        added = _add(
+            draft, _removal_job(draft, context, name, files.sites[step.site], level, removes, images), users
+        )
         sizes = [files.files[number].size_bytes for number in step.files]
         draft.space[added] = JobSpace(place, frees_bytes=sizes)
 
 
 def _removal_job(
-    draft: Draft, context: Context, name: str, site: str, level: int, removes: list[str]
+    draft: Draft, context: Context, name: str, site: str, level: int, removes: list[str], images: _Images
 ) -> PlannedJob:
     planned = _cleanup_job(name, site, context)
     planned.removes, planned.level, planned.category = removes, level, CATEGORY
+    planned.unloads = images.take(site, removes)
     if context.reuse is not None:
         planned.keeps = [lfn for lfn in removes if lfn in draft.producer]
     return planned
@@ -136,7 +160,7 @@ def _add(draft: Draft, planned: PlannedJob, users: Sequence[int]) -> int:
     )
 
 
-def _remove_directories(draft: Draft, context: Context) -> None:
+def _remove_directories(draft: Draft, context: Context, images: _Images) -> None:
     """Add a job for each scratch directory; it waits for everything else."""
     has_child = bytearray(len(draft.jobs))
     for its_parents in draft.parents:
@@ -149,6 +173,7 @@ def _remove_directories(draft: Draft, context: Context) -> None:
             job_names.scratch_removal_name(context.prefix, draft.workflow.name, site), site, context
         )
         planned.removes_scratch = True
+        planned.unloads = images.take(site, draft.scratch.get(site, {}))
         if context.reuse is not None and context.cleanup == "leaf":
             planned.keeps = [lfn for lfn in draft.scratch.get(site, {}) if lfn in draft.producer]
         why = f"scratch directory at {site}"

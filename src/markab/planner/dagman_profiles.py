@@ -61,6 +61,11 @@ def _requests(placement: Placement, job: str, context: Context) -> DagmanRequest
     given: dict[str, str] = {}
     for program in placement.programs:
         given.update(program.profiles.get("dagman", {}))
+    for which in ("PRE", "POST"):
+        if given.get(f"{which}.ARGUMENTS", "").strip() and not given.get(which, "").strip():
+            message = f"profile dagman.{which}.ARGUMENTS does nothing: there is no dagman.{which}"
+            if all(warning.message != message for warning in context.warnings):
+                context.warn("useless-profile", message, f"give dagman.{which} too, or remove it")
     if not given.keys() & {"PRE", "POST", "ABORT-DAG-ON"}:
         return _NOTHING
     try:

@@ -13,18 +13,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from markab.errors import PlanningError
 from markab.planner.draft import Context, Draft
 from markab.planner.graph import find_cycle, levels_of, sorted_unique
 
 _INFER = "pegasus.parser.dax.data.dependencies"
+_MOST_CYCLES = 10
+"""That are named at once."""
 
 
 def find_dependencies(draft: Draft, context: Context) -> None:
     """Fill `parents`, `producer` and `levels`.
 
-    Raises:
-        PlanningError: the workflow has a cycle; no other pass could work with it.
+    A cycle is a problem, and is cut, so that other passes can look for more.
     """
     tasks, producer = draft.tasks, draft.producer
     parents: list[list[int]] = [[] for _ in tasks]
@@ -46,18 +46,31 @@ def find_dependencies(draft: Draft, context: Context) -> None:
     parents = [sorted_unique(p) if len(p) > 1 else p for p in parents]
 
     levels = levels_of(parents)
+    is_cyclic = levels is None
     if levels is None:
+        levels = _cut_cycles(draft, parents, context)
+    draft.set_graph(parents, levels)
+    if not inferred and not is_cyclic and not context.doubts.dependencies:
+        _note_races(draft, context)
+
+
+def _cut_cycles(draft: Draft, parents: list[list[int]], context: Context) -> list[int]:
+    """Note cycles that have no job in common, empty the lists of `parents` of their jobs, and return the levels."""
+    for _ in range(_MOST_CYCLES):
+        if (levels := levels_of(parents)) is not None:
+            return levels
         cycle = find_cycle(parents)
-        walk = " → ".join(repr(tasks[node].id) for node in [*cycle, cycle[0]])
+        walk = " → ".join(repr(draft.tasks[node].id) for node in [*cycle, cycle[0]])
         context.problem(
             "cycle",
             f"cyclic dependency detected: {walk}",
             "a workflow cannot loop: let one of these jobs write a file of another name, or drop a dependency",
         )
-        raise PlanningError(*context.problems)
-    draft.set_graph(parents, levels)
-    if not inferred:
-        _note_races(draft, context)
+        for node in cycle:
+            parents[node] = []
+    for node in range(len(parents)):  # the graph is walked once for each cycle
+        parents[node] = []
+    return [0] * len(parents)
 
 
 def _made_inputs(draft: Draft) -> Iterator[tuple[int, str, int]]:

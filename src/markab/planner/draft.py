@@ -19,22 +19,28 @@ from random import Random
 from typing import Literal, NamedTuple, Protocol
 
 from markab.catalogs.replica_index import ReplicaIndex
-from markab.errors import PlanningError, Problem
+from markab.errors import DocumentError, PlanningError, Problem, StorageError
 from markab.formatting import titled
 from markab.plan.job_label import joined_labels
 from markab.plan.model import (
     AbortRule,
     BoundedScratch,
+    ChildPlan,
     Content,
     ContentReuse,
     GivenSlots,
+    Hook,
     Integrity,
     JobScript,
     JobSpace,
     Place,
     PlannedJob,
+    RunHooks,
+    SoftwareEnvironment,
 )
 from markab.plan.reused_tasks import ReusedTask
+from markab.planner.document_places import placed_problems
+from markab.planner.doubts import Doubts
 from markab.planner.graph import find_cycle, levels_of
 from markab.planner.hashed_results import HashedResults
 from markab.planner.job_names import compute_name
@@ -116,7 +122,7 @@ class ResultPlaces(Protocol):
         ...
 
 
-EXPLAINING = ("unknown-property", "unknown-profile")
+EXPLAINING = ("unknown-property", "unknown-profile", "noop")
 """Kinds of warnings that may explain an error, and are shown with it."""
 
 
@@ -171,6 +177,8 @@ class Context:
     """Those that stood in URLs of the documents; for the private file of the run, and nothing else."""
     problems: list[Problem] = field(default_factory=list)
     """What is wrong; passes add to it and go on, so that all is reported at once."""
+    unreadable: StorageError | None = None
+    """The error of which one of these problems was made; raised if there is no other."""
     warnings: list[Problem] = field(default_factory=list)
     workflow_profiles: Profiles = field(default_factory=dict)
     """Profiles at the top of the workflow: weaker than a task's own."""
@@ -178,6 +186,8 @@ class Context:
     """Job prefix, as asked for with --job-prefix."""
     links: bool = False
     """Inputs on this machine may be linked to instead of copied."""
+    own_threads: int = 0
+    """Files that a job moves itself at a time; 0: as the plan says for all."""
     replica_order: ReplicaOrder = by_nearness
     """Which replica of a file is the best."""
     cleanup: Cleanup = "inplace"
@@ -195,16 +205,36 @@ class Context:
     """Called with the name of the workflow, when the sizes of its files are to be predicted."""
     trace: RequestTrace = field(default_factory=RequestTrace)
     """What was read so far, and what was not found; passes add to it."""
+    doubts: Doubts = field(default_factory=Doubts)
+    """What cannot be judged, because documents are wrong."""
     dry_run: bool = False
+
+    @property
+    def handed_up(self) -> Mapping[str, str]:
+        """Lfn → path in the scratch of the parent, of the results that this workflow makes for it."""
+        return self.options.parent.outputs if self.options.parent else {}
+
+    @property
+    def promised(self) -> frozenset[str]:
+        """Lfns of files that the parent of this workflow will bring."""
+        return self.options.parent.promised if self.options.parent else frozenset()
+
+    def is_delivered(self, lfn: str) -> bool:
+        """Return whether a result leaves scratch: to an output site, or to the parent of this workflow."""
+        return bool(self.options.output_sites) or lfn in self.handed_up
 
     def problem(self, kind: str, message: str, hint: str = "") -> None:
         """Note a reason why there can be no plan."""
         self.problems.append(Problem(message, hint, kind=kind))
 
     def raise_problems(self) -> None:
-        """Raise PlanningError if there is a problem."""
+        """Raise PlanningError if there is a problem; DocumentError if a document is wrong; StorageError if that is all."""
+        if self.unreadable is not None and len(self.problems) == 1:
+            raise self.unreadable
         if self.problems:
-            error = PlanningError(*dict.fromkeys(self.problems))
+            kind = DocumentError if self.doubts.documents else PlanningError
+            workflow = self.options.directory / self.options.workflow
+            error = kind(*placed_problems(self.problems, workflow, self.documents))
             error.warnings = tuple(w for w in self.warnings if w.kind in EXPLAINING)
             raise error
 
@@ -215,6 +245,10 @@ class Context:
     def warn(self, kind: str, message: str, hint: str = "") -> None:
         """Add a warning to the user; planning continues."""
         self.warnings.append(Problem(message, hint, kind=kind))
+
+
+RequestedEnvironment = tuple[str, str, str]
+"""The values of the three profiles that ask for a software environment."""
 
 
 @dataclass(slots=True)
@@ -278,6 +312,16 @@ class Draft:
     """What tells later whether all that is known of tasks is as it is now; None: something cannot be told. By content."""
     dagman: dict[int, DagmanRequests] = field(default_factory=dict)
     """Of the jobs that ask for something of that."""
+    environments: dict[str, SoftwareEnvironment] = field(default_factory=dict)
+    """Software environments, by name."""
+    environment_names: dict[RequestedEnvironment, str] = field(default_factory=dict)
+    """What programs ask for → its name."""
+    run_hooks: RunHooks | None = None
+    """None: no hooks are run."""
+    job_hooks: dict[int, list[Hook]] = field(default_factory=dict)
+    """Of the jobs that have any."""
+    children: dict[int, ChildPlan] = field(default_factory=dict)
+    """Task that is a sub-workflow → how it gets its plan."""
     merged: dict[int, Merged] = field(default_factory=dict)
     """Job that others were merged into → what it is."""
     reasons: list[Reason] = field(default_factory=list)

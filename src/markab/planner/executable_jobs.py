@@ -8,12 +8,14 @@ used: its scratch directories and those at the output sites.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import msgspec
 
 from markab.plan.model import (
+    SUB_WORKFLOWS,
     DirectoryPlace,
     Input,
     Kind,
@@ -21,16 +23,19 @@ from markab.plan.model import (
     Place,
     PlannedJob,
     PlannedTask,
-    Registration,
     Transfer,
 )
+from markab.planner.child_plans import CATEGORY
 from markab.planner.draft import Context, Draft, ResultPlaces
 from markab.planner.graph import sorted_unique, topological_order
 from markab.planner.hashed_results import HashedResults
+from markab.planner.noop_tasks import is_noop
 from markab.planner.placement import Executable, Program
 from markab.planner.places import local_path
 from markab.planner.site_directories import shared_scratch
+from markab.planner.software_environments import requested_environment
 from markab.planner.task_files import command_line, outputs_of
+from markab.planner.time_limits import checkpoint_limits
 from markab.spec.model import Task, Use
 from markab.transfers.base import quoted_path
 from markab.transfers.tree_names import directory_name
@@ -48,6 +53,10 @@ class RunPlaces:
     """Where each result goes instead."""
     hashed: HashedResults | None = None
     """Where it is below these directories. None: at its name."""
+    handed_up: Mapping[str, str] = field(default_factory=dict)
+    """Lfn → path in the scratch of the parent, of the results that go there instead."""
+    directory: str = ""
+    """The run's directory below each scratch."""
 
     def result_name(self, lfn: str) -> str:
         """Return the path of a result below the directory of an output site."""
@@ -56,6 +65,8 @@ class RunPlaces:
 
     def of_result(self, lfn: str) -> list[Place]:
         """Return where a result goes."""
+        if (path := self.handed_up.get(lfn)) is not None:
+            return [Place("local", path)]
         if self.output_map is not None:
             return self.output_map.places(lfn)
         name = self.result_name(lfn)
@@ -114,7 +125,7 @@ def _auxiliary_job(job: PlannedJob, parents: list[int], places: RunPlaces) -> Pl
         transfers = _deliveries(job, places)
     elif job.kind is Kind.REGISTER:
         registrations = [
-            Registration(each.lfn, url, site, each.metadata, each.optional)
+            msgspec.structs.replace(each, pfn=url, site=site)
             for each in registrations
             for url, site in places.registrations(each.lfn, each.site)
         ]
@@ -152,30 +163,39 @@ def job_of_tasks(
         parents=parents,
         inputs=_inputs(draft, context, job, linking),
         why=merged.why if (merged := draft.merged.get(job)) else "",
+        hooks=draft.job_hooks.get(job, []),
     )
-    if planned.kind is Kind.SUBWORKFLOW:
-        planned.tasks = [_sub_workflow(task) for task in tasks]
-        planned.outputs = [Output(use.lfn, metadata=use.metadata) for use in draft.outputs(job)]
-        return planned
     resources = placement.resources
-    planned.data = placement.data
     planned.priority = resources.priority if resources.priority is not None else 10 * (level + 1)
     planned.category = resources.category or ""
     planned.retries = resources.retries if resources.retries is not None else context.retries
+    if planned.kind is Kind.SUBWORKFLOW:
+        numbers = draft.jobs[job]
+        assert isinstance(numbers, tuple)
+        planned.site, planned.child = SUB_WORKFLOWS, draft.children[numbers[0]]
+        planned.category = planned.category or CATEGORY
+        planned.tasks = [_sub_workflow(task) for task in tasks]
+        planned.outputs = [Output(use.lfn, metadata=use.metadata) for use in draft.outputs(job)]
+        return planned
+    planned.data = placement.data
     planned.cores, planned.gpus = resources.cores, resources.gpus
     planned.memory_mb, planned.disk_mb = resources.memory_mb, resources.disk_mb
     planned.runtime_s = resources.runtime_s or 0
-    planned.threads = resources.transfer_threads
-    planned.checkpoint_s = resources.checkpoint_s or 0
+    planned.threads = resources.own_transfer_threads or resources.transfer_threads or context.own_threads
     planned.max_wall_s = resources.max_wall_s or 0
     planned.success_messages = resources.success_messages
     planned.failure_messages = resources.failure_messages
     planned.tasks = [
-        _planned_task(task, program, context) for task, program in zip(tasks, placement.programs, strict=True)
+        _planned_task(task, program, draft) for task, program in zip(tasks, placement.programs, strict=True)
     ]
     if draft.contents:
         _add_contents(draft, job, planned)
     planned.outputs = [Output(use.lfn, use.type == "checkpoint", use.metadata) for use in draft.outputs(job)]
+    planned.checkpoint_s, planned.checkpoint_grace_s = checkpoint_limits(
+        resources.checkpoint_s or 0,
+        planned.max_wall_s,
+        has_checkpoint=any(output.checkpoint for output in planned.outputs),
+    )
     if requests := draft.dagman.get(job):
         planned.pre, planned.post, planned.abort = requests.pre, requests.post, requests.abort
     if placement.aggregation is not None:
@@ -219,11 +239,14 @@ def _sub_workflow(task: Task) -> PlannedTask:
     )
 
 
-def _planned_task(task: Task, program: Program, context: Context) -> PlannedTask:
+def _planned_task(task: Task, program: Program, draft: Draft) -> PlannedTask:
     executable = program.executable
     command, arguments = _command(executable), command_line(task)
+    container = program.container
     of_program = executable.transformation.metadata | executable.at.metadata
-    if program.launcher is not None:
+    if is_noop(program.profiles):
+        command, container = shutil.which("true") or "/bin/true", None
+    elif program.launcher is not None:
         words = program.launcher.arguments, shlex.quote(command), arguments
         command, arguments = program.launcher.executable, " ".join(word for word in words if word)
     return PlannedTask(
@@ -237,6 +260,8 @@ def _planned_task(task: Task, program: Program, context: Context) -> PlannedTask
         env=program.profiles.get("env", {}),
         node_label=task.node_label or "",
         metadata=of_program | task.metadata if of_program else task.metadata,
+        environment=draft.environment_names.get(requested_environment(program), ""),
+        container=container,
     )
 
 
@@ -250,6 +275,7 @@ def _inputs(draft: Draft, context: Context, job: int, linking: frozenset[str]) -
     placement = draft.placements[job]
     may_link = placement.links if context.links else placement.staging in linking
     inputs = []
+    own_images = placement.own_images
     for use in draft.inputs(job):
         lfn = use.lfn
         checkpoint = use.type == "checkpoint"
@@ -262,6 +288,7 @@ def _inputs(draft: Draft, context: Context, job: int, linking: frozenset[str]) -
                 sha256=raw.sha256 if raw and not checkpoint else None,
                 sources=_sources(draft, job, lfn),
                 executable=use.executable,
+                image=lfn in own_images,
                 link=raw is not None and may_link,
                 optional=checkpoint or use.optional,
                 metadata=use.metadata if raw is None else _metadata(draft, context, use),
@@ -274,6 +301,13 @@ def _inputs(draft: Draft, context: Context, job: int, linking: frozenset[str]) -
         sha256 = raw.sha256 if raw else None
         inputs.append(
             Input(name, sha256=sha256, sources=_sources(draft, job, name), executable=True, link=may_link)
+        )
+    for image in placement.images:
+        raw = draft.raw_input(job, image.lfn)
+        sources = _sources(draft, job, image.lfn)
+        sha256 = raw.sha256 if raw else None
+        inputs.append(
+            Input(image.lfn, sha256, sources, image=True, link=True, metadata=image.container.metadata)
         )
     return inputs
 

@@ -19,6 +19,7 @@ _Key = tuple[str | None, str, str | None]
 
 MAPPER = "pegasus.catalog.transformation.mapper"
 MAPPERS = ("All", "Installed", "Staged", "Submit")
+DELIMITER = "pegasus.transfer.staging.delimiter"
 SELECTOR = "pegasus.selector.transformation"
 SELECTORS = ("Random", "Installed", "Staged", "Submit")
 """`Random` is the first that fits: installed before stageable, in the order of the catalog."""
@@ -36,7 +37,7 @@ def find_transformation(key: _Key, context: Context) -> Transformation | None:
     if namespace == "pegasus":
         path = _own_tool(f"pegasus-{name}", context.trace)
     elif namespace is None and version is None:
-        path = _on_path(name, context.trace)
+        path = program_on_path(name, context.trace)
     if path is None:
         return None
     found = Transformation(
@@ -57,10 +58,11 @@ def _own_tool(name: str, trace: RequestTrace) -> str | None:
     if os.access(beside, os.X_OK):
         return beside
     trace.saw_nothing(beside)
-    return _on_path(name, trace)
+    return program_on_path(name, trace)
 
 
-def _on_path(name: str, trace: RequestTrace) -> str | None:
+def program_on_path(name: str, trace: RequestTrace) -> str | None:
+    """Return the path of a program on PATH; None: there is none."""
     path = shutil.which(name)
     for folder in () if os.path.dirname(name) else os.get_exec_path():
         candidate = os.path.join(folder, name)
@@ -81,11 +83,11 @@ def executables_at(transformation: Transformation, site: Site, context: Context)
     for at in sorted(installed, key=lambda at: at.name != site.name):
         if at.name == site.name or at.container is not None:
             yield Executable(transformation, at, None, context.containers.get(at.container or ""))
+    delimiter = context.properties.get(DELIMITER, "").strip() or "-"
     for at in transformation.sites:
         if at.type == "stageable" and _counts(at, words) and _platform_fits(at, site):
-            yield Executable(
-                transformation, at, staged_name(transformation), context.containers.get(at.container or "")
-            )
+            name = staged_name(transformation, delimiter)
+            yield Executable(transformation, at, name, context.containers.get(at.container or ""))
 
 
 def _chosen_entries(context: Context) -> set[str]:
@@ -103,10 +105,10 @@ def _counts(at: TransformationSite, words: set[str]) -> bool:
     return "Submit" not in words or at.name == "local"
 
 
-def staged_name(transformation: Transformation) -> str:
+def staged_name(transformation: Transformation, delimiter: str = "-") -> str:
     """Return the name of a staged executable in a job's directory: `name`, `namespace-name-version`."""
     parts = (transformation.namespace, transformation.name, transformation.version)
-    return "-".join(part for part in parts if part)
+    return delimiter.join(part for part in parts if part)
 
 
 def _platform_fits(at: TransformationSite, site: Site) -> bool:
@@ -154,6 +156,8 @@ def no_executable(key: _Key, sites: Iterable[str], needed_by: str, context: Cont
     name = transformation_name(*key)
     where = ", ".join(sites)
     found = context.transformations.get(key)
+    if context.doubts.executables or (found is not None and context.doubts.sites):
+        return
     if found is None:
         known = {transformation_name(*other) for other in context.transformations}
         near = difflib.get_close_matches(name, known, 1)

@@ -138,12 +138,17 @@ def _table(context: Context) -> dict[str, int]:
     try:
         with open(path, newline="", encoding="utf-8") as file:
             for number, row in enumerate(csv.reader(file), start=1):
+                if not row or (number == 1 and not any(map(str.isdigit, "".join(row[1:])))):
+                    continue  # the first line may name the columns
                 try:
-                    if row:
-                        found[row[0].strip()] = units.amount_bytes(row[1])
-                except (IndexError, ValueError):
-                    if number > 1:  # the first line may name the columns
-                        _note_row(context, str(path), number, ",".join(row))
+                    lfn, size = row
+                    if not lfn.strip():
+                        raise ValueError("a size without a name")
+                    bytes_ = units.amount_bytes(size)
+                    if found.setdefault(lfn.strip(), bytes_) != bytes_:
+                        raise ValueError("a second size of one file")
+                except ValueError:
+                    _note_row(context, str(path), number, ",".join(row))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         why = getattr(error, "strerror", None) or str(error)
         context.problems.append(context.properties.problem(TABLE, f"the table cannot be read: {why}"))
@@ -151,6 +156,6 @@ def _table(context: Context) -> dict[str, int]:
 
 
 def _note_row(context: Context, file: str, number: int, row: str) -> None:
-    message = f"{row!r} is not the name of a file, a comma, and its size"
+    message = f"{row!r} is not the name of a file, a comma, and its size; or the file has another size above"
     hint = "write it like 'out.dat,1048576' or 'out.dat,1 MB'"
     context.problems.append(Problem(message, hint, file, number, "size-table"))

@@ -81,6 +81,7 @@ class Aggregators:
         held = placement.resources
         if name == PARALLEL:
             needs = tuple(self._of(program)[1] for program in programs)
+            self._check_needs(given, needs)
             cores = given.cores or held.cores
             held = msgspec.structs.replace(
                 held,
@@ -101,6 +102,17 @@ class Aggregators:
         goes_on = not self._context.properties.flag(FIRST_FAILURE_ENDS, True)
         keep_going = name == PARALLEL or (goes_on and not given.stops)
         return replace(placement, resources=held, aggregation=Aggregation(keep_going, needs))
+
+    def _check_needs(self, given: _Arguments, needs: Sequence[TaskNeeds]) -> None:
+        """Warn of tasks that ask for more than the arguments give to their cluster, which then takes more."""
+        for key, argument, held, most in (
+            ("pmc_request_cpus", "--host-cpus", given.cores, max(need.cores for need in needs)),
+            ("pmc_request_memory", "--host-memory", given.memory_mb, max(need.memory_mb for need in needs)),
+        ):
+            if 0 < held < most:
+                self._warn(
+                    f"profile pegasus.{key} = {most} of a task is more than {argument} {held} of its cluster, which takes {most}"
+                )
 
     def _name(self, given: str) -> str:
         word = given.strip() or self._default

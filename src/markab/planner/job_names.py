@@ -39,9 +39,11 @@ def cluster_name(name: str, prefix: str, names: Container[str]) -> str:
     return first if first not in names else next(found for found in numbered if found not in names)
 
 
-def transfer_name(kind: Kind, prefix: str, site: str, level: int, number: int) -> str:
-    """`stage_in_local_<site>_<level>_<n>`; "local" because the submit host moves the bytes."""
-    return f"{kind.value}_{prefix}local_{site}_{level}_{number}"
+def transfer_name(
+    kind: Kind, prefix: str, site: str, level: int, number: int, *, remote: bool = False
+) -> str:
+    """`stage_in_local_<site>_<level>_<n>` if the submit host moves the bytes; `remote` if that site does."""
+    return f"{kind.value}_{prefix}{'remote' if remote else 'local'}_{site}_{level}_{number}"
 
 
 def register_name(prefix: str, site: str, level: int, number: int) -> str:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+import platform
+import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from markab.errors import TransferError
-from markab.plan.model import LOCAL
+from markab.plan.model import LOCAL, TaskContainer
 from markab.planner.dagman_profiles import script_of
 from markab.planner.draft import Context, Draft, RawInput
-from markab.planner.placement import Executable, Placement, Program
+from markab.planner.placement import ContainerImage, Executable, Placement, Program
 from markab.planner.places import local_path
-from markab.planner.replica_selection import select_executables, select_replicas
+from markab.planner.replica_selection import select_executables, select_image, select_replicas
 from markab.planner.site_executors import executor_of
+from markab.planner.software_environments import environment_digest, requested_environment
 from markab.planner.task_files import command_line
 from markab.reuse.content_key import Recipe, RecipeProgram, TaskRecipe, recipe_digest, undeclared_variables
 from markab.spec.model import Use
@@ -76,18 +79,20 @@ class Recipes:
             env, arguments = program.profiles.get("env", {}), command_line(task)
             if program.launcher is not None:
                 raise Unknown(
-                    "a launcher starts its program (gridstart.launcher), and may change what it does"
+                    "a launcher starts its program (gridstart.launcher or pegasus_lite_env_source), and may change what it does"
                 )
+            if program.container is not None and (why := _undeclared(program.container)):
+                raise Unknown(why)
             if which := script_of(program.profiles.get("dagman", {})):
                 raise Unknown(f"a script of the submit host belongs to it (dagman.{which})")
             if unknown := undeclared_variables(arguments, env):
                 raise Unknown(f"its arguments have a variable that no document declares: ${unknown[0]}")
             found = self._program(program, placement)
             paths.update(found.paths)
-            container = _container(program.executable)
-            recipes.append(
-                TaskRecipe(found.program, arguments, task.stdin, task.stdout, task.stderr, env, container)
-            )
+            container = _container(program)
+            environment = self._environment(program)
+            streams = task.stdin, task.stdout, task.stderr
+            recipes.append(TaskRecipe(found.program, arguments, *streams, env, container, environment))
         executables = [use.lfn for use in draft.inputs(job) if use.executable]
         executables += [each.staged_as or "" for each in placement.staged]
         resources = placement.resources
@@ -112,6 +117,8 @@ class Recipes:
         for executable in placement.staged:
             assert executable.staged_as is not None
             yield executable.staged_as, self._staged_program(executable, placement)
+        for image in placement.images:
+            yield image.lfn, self._image(image, placement)
 
     def _program(self, program: Program, placement: Placement) -> _ProgramOfTask:
         key = id(program.executable.at), placement.site
@@ -123,7 +130,9 @@ class Recipes:
         if executable.staged_as:
             return _ProgramOfTask(RecipeProgram("staged", executable.staged_as), {})
         transformation, path = executable.transformation, local_path(executable.at.pfn)
-        is_here = executor_of(self.context.sites[placement.site]) == LOCAL and executable.container is None
+        if executable.container is not None:
+            return _ProgramOfTask(RecipeProgram("declared", executable.at.pfn), {})  # the image has it
+        is_here = executor_of(self.context.sites[placement.site]) == LOCAL
         if is_here and path is not None:
             try:
                 sha256 = self.checksum_of(path)
@@ -135,6 +144,16 @@ class Recipes:
                 f"its program {transformation.full_name!r} is elsewhere, and the catalog gives it no version"
             )
         return _ProgramOfTask(RecipeProgram("declared", transformation.full_name), {})
+
+    def _environment(self, program: Program) -> str:
+        """Return what tells the software environment of a program from others; "": it has none."""
+        name = self.draft.environment_names.get(requested_environment(program))
+        if name is None:
+            return ""
+        environment = self.draft.environments[name]
+        if environment.modules:
+            raise Unknown("it loads environment modules, whose content no document has")
+        return f"{environment_digest(environment)} {platform.python_version()}"
 
     def _input(self, use: Use, placement: Placement) -> str | None:
         key = placement.site, placement.staging, use.lfn
@@ -156,6 +175,16 @@ class Recipes:
             raw = select_executables(executable, placement.site, "", self.context)
             del self.context.problems[before:]
             skips_staging = executable.at.bypass or placement.bypass
+            self._inputs[key] = self._content(raw, declared_only=skips_staging)
+        return self._inputs[key]
+
+    def _image(self, image: ContainerImage, placement: Placement) -> str | None:
+        key = placement.site, "", image.lfn
+        if key not in self._inputs:
+            before = len(self.context.problems)
+            raw = select_image(image, placement.site, "", self.context)
+            del self.context.problems[before:]
+            skips_staging = bool(raw.direct) and (image.bypass or placement.bypass)
             self._inputs[key] = self._content(raw, declared_only=skips_staging)
         return self._inputs[key]
 
@@ -181,9 +210,17 @@ class Recipes:
         return checksum_of_tree(path)
 
 
-def _container(executable: Executable) -> str:
-    container = executable.container
-    if container is None:
-        return ""
-    checksum = container.checksum.sha256 if container.checksum else ""
-    return f"{container.type} {container.image} {checksum}"
+def _undeclared(container: TaskContainer) -> str:
+    """Return why the results of a task depend on more of its container than its image; "" if they do not."""
+    title = f"its container {container.name!r}"
+    if container.mounts:
+        return f"{title} mounts directories, whose files it does not declare"
+    if container.launcher:
+        return f"a launcher starts {title} (container.launcher), and may change what it does"
+    return "" if container.is_staged else f"the image of {title} is used where it is, and may change"
+
+
+def _container(program: Program) -> str:
+    """Return how a task is run in its container; the image is an input of the job."""
+    container = program.container
+    return shlex.join([container.type, container.image, *container.arguments]) if container else ""

@@ -11,24 +11,22 @@ job has all its parents.
 
 from __future__ import annotations
 
-from markab.errors import PlanningError, Problem
+from markab.errors import Problem
 from markab.planner.draft import Context, Draft
-from markab.planner.targets import Names, find_targets
+from markab.planner.targets import UNKNOWN, Names, find_targets
 
 
 def keep_needed(draft: Draft, context: Context) -> None:
     """Remove the jobs that no target needs, and set `targets`, if there are any.
 
-    Raises:
-        PlanningError: a target means nothing or several things; which jobs other passes would have to check is not known.
+    A target that means nothing, or several things, is a problem; of jobs that only it may need nothing is checked.
     """
     words = context.options.until
     if not words:
         return
     wrong: list[Problem] = []
     targets = find_targets(words, Names(draft.tasks, draft.producer, context.prefix), wrong)
-    if wrong:
-        raise PlanningError(*context.problems, *wrong)
+    context.problems += [each for each in wrong if each.kind != UNKNOWN or not context.doubts.tasks]
     draft.targets = targets
     needed, stack = set(targets.jobs), [*targets.jobs]
     while stack:

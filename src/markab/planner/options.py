@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from markab.planner import option_kinds as kinds
+from markab.planner.parent_run import ParentRun
 from markab.planner.script_call import ScriptCall
 
 
@@ -94,6 +95,8 @@ class PlanOptions:
     """Relative paths, default catalogs and default directories start here."""
     script: ScriptCall | None = None
     """If a script built the workflow for this plan: how that is done again."""
+    parent: ParentRun | None = None
+    """The run of which this workflow is a job; None: it is the root of its tree."""
 
     properties: dict[str, str] = _option(
         kinds.PropertiesOption(),

@@ -81,7 +81,7 @@ def read_mapper(workflow: Workflow, context: Context) -> None:
         StorageError: it cannot be read.
     """
     properties, options = context.properties, context.options
-    mapper = mapper_name(properties)
+    mapper = "Flat" if context.doubts.results else mapper_name(properties)
     _note_contradiction(mapper, context)
     if mapper == "Hashed":
         context.hashed = HashedResults(count_results(workflow.jobs), properties.integer(_LEVELS, 2))
@@ -118,9 +118,9 @@ def _catalog_kind(properties: Properties) -> str:
 
 def fixed_place(site: str, properties: Properties) -> DirectoryPlace | None:
     """Return the one place for all results, with the mapper `Fixed`."""
-    if mapper_name(properties) != "Fixed":
+    url = properties.get(FIXED_URL, "").strip()
+    if mapper_name(properties) != "Fixed" or not url:
         return None
-    url = properties[FIXED_URL].strip()
     path = local_path(url)
     return local_directory(site, path) if path is not None else DirectoryPlace(site, url, url, is_local=False)
 

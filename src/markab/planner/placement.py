@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from markab.plan.model import DataConfiguration
+from markab.plan.model import DataConfiguration, TaskContainer
+from markab.spec.container_checks import registry_reference
 from markab.spec.model import Container, Transformation, TransformationSite
 from markab.spec.profiles import Resources
 
@@ -25,6 +26,24 @@ class Executable:
     staged_as: str | None
     """Lfn under which it is staged. None: it is installed at the site."""
     container: Container | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerImage:
+    """The image of a container, as an input of the jobs that use it: staged once a run."""
+
+    container: Container
+    lfn: str
+
+    @property
+    def is_pulled(self) -> bool:
+        """It comes from a registry: by a job of its own."""
+        return registry_reference(self.container.image) is not None
+
+    @property
+    def bypass(self) -> bool:
+        """It goes straight to the jobs, where it can; what is pulled cannot, as it is pulled once a run."""
+        return self.container.bypass and not self.is_pulled
 
 
 class TaskLauncher(NamedTuple):
@@ -45,6 +64,9 @@ class Program:
     """Executables that it needs and that are staged."""
     profiles: dict[str, dict[str, str]]
     launcher: TaskLauncher | None = None
+    container: TaskContainer | None = None
+    image: ContainerImage | None = None
+    """That of the container, if it is staged."""
 
 
 class TaskNeeds(NamedTuple):
@@ -79,10 +101,14 @@ class Placement:
     """Inputs go straight to the job where they can."""
     staged: tuple[Executable, ...]
     """Every executable that is staged, each once."""
+    images: tuple[ContainerImage, ...] = ()
+    """Every image of a container that is staged, each once."""
     aggregation: Aggregation | None = None
     """How the tasks are run; of a cluster only."""
     links: bool = True
     """Inputs may be links where links are made."""
+    own_images: frozenset[str] = frozenset()
+    """Lfns of images of containers that are files of the workflow."""
 
 
 def staged_executables(programs: Sequence[Program]) -> tuple[Executable, ...]:
@@ -93,6 +119,17 @@ def staged_executables(programs: Sequence[Program]) -> tuple[Executable, ...]:
             if executable.staged_as is not None:
                 by_name.setdefault(executable.staged_as, executable)
     return tuple(by_name.values())
+
+
+def staged_images(programs: Sequence[Program]) -> tuple[ContainerImage, ...]:
+    """Return the images to stage for these programs, each once."""
+    return tuple({program.image.lfn: program.image for program in programs if program.image}.values())
+
+
+def own_images(programs: Sequence[Program]) -> frozenset[str]:
+    """Return the lfns of images that are files of the workflow."""
+    found = [program for program in programs if program.container and program.image is None]
+    return frozenset(one.container.image for one in found if one.container and one.container.is_staged)
 
 
 def merge_placements(placements: Sequence[Placement], programs: Sequence[Program]) -> Placement:
@@ -113,7 +150,9 @@ def merge_placements(placements: Sequence[Placement], programs: Sequence[Program
         merge_resources([placement.resources for placement in placements]),
         all(placement.bypass for placement in placements),
         staged_executables(programs),
+        staged_images(programs),
         links=all(placement.links for placement in placements),
+        own_images=own_images(programs),
     )
 
 
@@ -139,6 +178,7 @@ def merge_resources(each: Sequence[Resources]) -> Resources:
         category=categories.pop() if len(categories) == 1 else None,
         transfer_jobs={key: number for one in each for key, number in one.transfer_jobs.items()},
         transfer_threads=max(one.transfer_threads for one in each),
+        own_transfer_threads=max(one.own_transfer_threads for one in each),
         success_messages=list(dict.fromkeys(text for one in each for text in one.success_messages)),
         failure_messages=list(dict.fromkeys(text for one in each for text in one.failure_messages)),
     )

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import random
 
-from markab.catalogs.replica_properties import output_catalog
-from markab.plan.model import FORMAT, DirectoryPlace, Header, PlanSite
+from markab.catalogs.replica_properties import is_output_elsewhere, output_catalog
+from markab.plan.model import FORMAT, SUB_WORKFLOWS, DirectoryPlace, Header, PlanSite
 from markab.planner.draft import Context, Draft
 from markab.planner.executable_jobs import RunPlaces
 from markab.planner.options import PlanOptions
 from markab.planner.output_map import common_directories
 from markab.planner.site_directories import output_place, shared_scratch
 from markab.planner.site_executors import executor_of
+from markab.planner.transfer_groups import ARGUMENTS, given_arguments
 from markab.transfers.base import TRANSFER_THREADS
 
 DEFAULT_LIMITS = {"stage-in": 10, "stage-out": 10, "stage-inter": 10, "cleanup": 4, "registration": 1}
 """Category → jobs at once; the first four as Pegasus has them. `dagman.<category>.maxjobs` changes them."""
+
+
+INHERITED_REPLICAS = "inherited-replicas.yml"
+"""The replicas that stand in the document itself, in `catalogs/`: sub-workflows see them, and those below these do not."""
 
 
 def staging_sites(draft: Draft) -> list[str]:
@@ -34,7 +39,7 @@ def run_places(draft: Draft, context: Context, relative: str) -> RunPlaces:
         place = _checked(output_place(context.sites[name], context))
         outputs[name] = place.below(results_dir) if results_dir else place
     output_map = context.output_map if context.options.output_sites else None
-    return RunPlaces(scratch, outputs, output_map, context.hashed)
+    return RunPlaces(scratch, outputs, output_map, context.hashed, context.handed_up, scratch_dir)
 
 
 def _checked(place: DirectoryPlace | None) -> DirectoryPlace:
@@ -60,6 +65,7 @@ def make_header(draft: Draft, context: Context, places: RunPlaces, name: str | N
     """Return the header; `name` is that of the workflow with its index."""
     properties, options = context.properties, context.options
     registered = output_catalog(properties, options.directory)
+    default = None if is_output_elsewhere(properties, options.directory) else f"{name}.replicas.db"
     return Header(
         format=FORMAT,
         workflow=draft.workflow.name,
@@ -70,21 +76,27 @@ def make_header(draft: Draft, context: Context, places: RunPlaces, name: str | N
         max_jobs=properties.integer("dagman.maxjobs", 0) or None,
         slots=context.slots,
         transfer_threads=properties.integer("pegasus.transfer.threads", TRANSFER_THREADS),
-        transfer_attempts=context.transfer_attempts,
+        transfer_attempts=given_arguments(context, ARGUMENTS).attempts or context.transfer_attempts,
         keep_failed=properties.flag("markab.keep.failed", False),
+        retry_by_cause=properties.flag("markab.retry.by.cause", True),
         fail_fast=properties.flag("markab.fail.fast", False),
-        catalog=str(registered.resolve() if registered else f"{name}.replicas.db"),
+        catalog=str(registered.resolve()) if registered else default,
         outputs=_outputs(draft, places),
         metadata={**(options.script.metadata if options.script else {}), **draft.workflow.metadata},
         reuse=context.reuse,
         scratch=draft.bounded,
+        environments=draft.environments,
+        hooks=draft.run_hooks,
+        run_directory=places.directory if draft.children else "",
+        inherited_replicas=INHERITED_REPLICAS if draft.children and draft.workflow.replica_catalog else "",
     )
 
 
 def _outputs(draft: Draft, places: RunPlaces) -> dict[str, str]:
     if places.output_map is not None:
         return common_directories(map(places.of_result, sorted(draft.results)))
-    return {site: place.text for site, place in places.outputs.items()}
+    delivered = {site: place.text for site, place in places.outputs.items()}
+    return delivered or common_directories(map(places.of_result, sorted(places.handed_up)))
 
 
 def _sites(draft: Draft, context: Context, places: RunPlaces) -> dict[str, PlanSite]:
@@ -92,6 +104,8 @@ def _sites(draft: Draft, context: Context, places: RunPlaces) -> dict[str, PlanS
     sites = {name: PlanSite(executor_of(context.sites[name])) for name in dict.fromkeys(["local", *run])}
     for name, place in places.scratch.items():
         sites[name] = PlanSite(executor_of(context.sites[name]), place)
+    if draft.children:
+        sites[SUB_WORKFLOWS] = PlanSite(SUB_WORKFLOWS)
     return sites
 
 

@@ -14,6 +14,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
+
 from markab import PEGASUS_VERSION, __version__
 from markab.catalogs.url_passwords import copy_document
 from markab.errors import StorageError
@@ -25,6 +27,7 @@ from markab.plan.sources import Sources, write_sources
 from markab.plan.submit_dir import PLAN, SubmitDir
 from markab.planner import job_names
 from markab.planner.options import PlanOptions
+from markab.spec.model import ReplicaCatalog
 from markab.spec.properties import Properties
 from markab.transfers.run_passwords import write_passwords
 
@@ -150,11 +153,13 @@ def write_run(
     script: Sequence[str],
     passwords: Mapping[str, str],
     reused_tasks: Sequence[ReusedTask] = (),
+    inherited_replicas: ReplicaCatalog | None = None,
 ) -> None:
     """Write all files of a new run; `plan.jsonl`, which makes the directory a run, last.
 
     `directory` is where the planner was called, `documents` are what it read, `script` are the
-    words that stand for the first of them if a script built it, and `reused_tasks` are what was left out.
+    words that stand for the first of them if a script built it, `reused_tasks` are what was left out, and
+    `inherited_replicas` what sub-workflows see of the document's own replicas.
 
     Raises:
         StorageError: disk full.
@@ -164,6 +169,9 @@ def write_run(
         copies = _copy_names(documents)
         for name, document in copies.items():
             copy_document(document, submit_dir.catalogs / name, passwords)
+        if header.inherited_replicas and inherited_replicas is not None:
+            inherited = submit_dir.catalogs / header.inherited_replicas
+            inherited.write_bytes(msgspec.json.encode(inherited_replicas))
         paths = {name: os.path.abspath(document) for name, document in copies.items()}
         write_sources(submit_dir.sources, Sources(os.path.abspath(directory), paths, tuple(script)))
         if passwords:
@@ -208,12 +216,13 @@ def make_braindump(
     """Return the identity of a new run: the keys that Pegasus writes, in their order; its readers refuse others."""
     name = options.basename or f"{workflow}-{job_names.INDEX}"
     wf_uuid = str(uuid.uuid4())
+    root_uuid = options.parent.root_uuid if options.parent else wf_uuid
     bindir = sysconfig.get_path("scripts")
     return {
         "user": getpass.getuser(),
         "grid_dn": None,
         "submit_hostname": socket.gethostname(),
-        "root_wf_uuid": wf_uuid,
+        "root_wf_uuid": root_uuid,
         "wf_uuid": wf_uuid,
         "dax": os.path.abspath(options.directory / options.workflow),
         "dax_label": workflow,

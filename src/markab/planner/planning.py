@@ -6,21 +6,21 @@ leaves nothing behind, and reports all problems at once.
 
 from __future__ import annotations
 
-import os
 import shlex
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from markab.catalogs.loader import Catalogs, load_catalogs
-from markab.errors import DocumentError, Problem
-from markab.formatting import count, titled
+from markab.catalogs.replica_properties import with_absolute_output
+from markab.errors import DocumentError, PlanningError, Problem, StorageError
+from markab.formatting import titled
 from markab.plan.braindump import Braindump
 from markab.plan.model import INTEGRITY_CHECKS, ContentReuse, GivenSlots, PlannedJob
+from markab.plan.task_alone import task_alone
 from markab.planner import plan_writer as writing
+from markab.planner.child_plans import name_documents
 from markab.planner.directory_names import check_delivered_directories, name_directories
 from markab.planner.draft import (
     Cleanup,
@@ -34,9 +34,12 @@ from markab.planner.draft import (
     no_update,
 )
 from markab.planner.executable_jobs import executable_jobs, job_of_tasks, linking_sites
-from markab.planner.given_slots import forwarded_properties, given_slots
+from markab.planner.given_slots import given_slots
+from markab.planner.handed_up_results import mark_handed_up
+from markab.planner.input_documents import InputDocuments, read_documents
 from markab.planner.machine_needs import NO_NEEDS, Needs, needs_of
 from markab.planner.modes import MODES
+from markab.planner.noop_tasks import empty_noop_tasks
 from markab.planner.option_checks import wrong_options
 from markab.planner.options import PlanOptions
 from markab.planner.output_map import read_mapper
@@ -50,27 +53,27 @@ from markab.planner.plan_header import (
     scratch_directory,
     staging_sites,
 )
+from markab.planner.property_directories import with_property_directories
 from markab.planner.property_support import warn_of_unsupported_properties
-from markab.planner.property_values import submit_directory_mode, wrong_values
+from markab.planner.property_values import submit_directory_mode
 from markab.planner.replica_order import replica_order, selector_warnings
-from markab.planner.request_key import is_repeatable, request_key
+from markab.planner.request_key import request_key
 from markab.planner.request_record import make_request
 from markab.planner.request_trace import RequestTrace
 from markab.planner.result_places import check_result_places
-from markab.planner.reuse_policy import content_reuse, reuse_policy
+from markab.planner.reuse_policy import content_reuse
 from markab.planner.scratch_bound import bound_warnings
 from markab.planner.scratch_owners import check_scratch_owners
 from markab.planner.site_directories import all_sites, check_directories, default_sites
 from markab.planner.site_profiles import with_property_profiles
 from markab.planner.summary import PlanSummary, summarise
 from markab.planner.task_files import command_line
+from markab.planner.transfer_groups import LITE_ARGUMENTS
 from markab.planner.unmet_requests import warn_of_unmet_requests
 from markab.reuse.request_file import write_request_file
-from markab.spec.document_file import observed_reads
 from markab.spec.gc_pause import without_garbage_collection
 from markab.spec.model import Task, Workflow
-from markab.spec.properties import Properties, load_properties
-from markab.spec.reader import read_workflow
+from markab.spec.transfer_arguments import transfer_arguments
 
 
 class KeptJob(NamedTuple):
@@ -166,6 +169,7 @@ def _plan(
             options.script.words if options.script else (),
             context.passwords,
             draft.reused_tasks,
+            workflow.replica_catalog,
         )
     progress("writing the plan", header.jobs, header.jobs)
     return _planned(draft, context, header.slots, submit_dir.path, braindump, explain=explain)
@@ -213,14 +217,17 @@ def _kept_jobs(draft: Draft, context: Context) -> dict[str, KeptJob]:
     """Return the jobs that have a key which no earlier run had, by their names in reasons."""
     found = {}
     linking = linking_sites(context)
-    for job in sorted(draft.unmatched):
-        if draft.jobs[job] != (job,):
-            continue  # its task is in a cluster
-        planned = job_of_tasks(draft, context, job, [], linking)
+    jobs = {task: job for job, tasks in draft.task_jobs() for task in tasks}
+    planned_jobs: dict[int, PlannedJob] = {}  # the last one: tasks of a cluster mostly follow each other
+    for task in sorted(draft.unmatched):
+        job, name = jobs[task], draft.tasks[task].id
+        if job not in planned_jobs:
+            planned_jobs = {job: job_of_tasks(draft, context, job, [], linking)}
+        planned = task_alone(planned_jobs[job], name)
         raw = ((one.lfn, draft.raw_input(job, one.lfn)) for one in planned.inputs)
         nearest = {lfn: it.places[0].pfn for lfn, it in raw if it is not None and it.places}
         paths = {lfn: path for lfn, pfn in nearest.items() if (path := local_path(pfn)) is not None}
-        found[draft.name_of(job)] = KeptJob(planned, paths)
+        found[name] = KeptJob(planned, paths)
     return found
 
 
@@ -239,17 +246,20 @@ def _make_draft(
 ) -> tuple[Draft, Context]:
     progress("reading documents", 0, None)
     trace = RequestTrace(request_key(options))  # now: reading changes options
-    properties, workflow, catalogs = _read(options, trace)
-    context = _context(options, properties, workflow, catalogs, progress, dry_run=dry_run)
+    given = read_documents(options, trace)
+    name_directories(given.workflow)
+    context = _context(options, given, progress, dry_run=dry_run)
     context.trace = trace
+    if options.parent is not None:
+        context.passwords = {**options.parent.passwords, **context.passwords}
     context.update_index, context.recorded_sizes = update_index, recorded_sizes
-    draft = Draft(workflow, workflow.jobs)
-    for title, run_pass in passes:
-        progress(title, 0, len(workflow.jobs))
-        run_pass(draft, context)
+    empty_noop_tasks(given.workflow.jobs, context)
+    name_documents(given.workflow)
+    mark_handed_up(given.workflow, context)
+    draft = Draft(given.workflow, given.workflow.jobs)
+    _run_passes(passes, draft, context)
     progress("checking the plan", 0, None)
     tasks = [task for job, _ in draft.task_jobs() for task in draft.tasks_of(job)]
-    _check_sub_workflows(tasks, context)
     _check_arguments(tasks, context)
     warn_of_unmet_requests(draft, context)
     check_directories(staging_sites(draft), context)
@@ -258,6 +268,16 @@ def _make_draft(
     context.slots = given_slots(draft, context)
     context.raise_problems()
     return draft, context
+
+
+def _run_passes(passes: Sequence[tuple[str, Pass]], draft: Draft, context: Context) -> None:
+    """Run the passes; what one of them finds that leaves nothing to the next ones ends them, and is noted."""
+    try:
+        for title, run_pass in passes:
+            context.progress(title, 0, len(draft.tasks))
+            run_pass(draft, context)
+    except PlanningError as error:
+        context.problems.extend(error.problems)
 
 
 def _check_paths(draft: Draft, context: Context) -> None:
@@ -281,89 +301,15 @@ def _stamp(context: Context, now: float) -> str | None:
     return writing.time_stamp(now) if context.properties.flag("pegasus.dir.useTimestamp", False) else None
 
 
-def _read(options: PlanOptions, trace: RequestTrace) -> tuple[Properties, Workflow, Catalogs]:
-    """Read all documents; problems of every one of them are reported together."""
-    problems: list[Problem] = []
-    environment = trace.observed(os.environ)
-    with observed_reads(trace):
-        properties = read_properties(options, problems, environment)
-    problems += wrong_values(properties)
-    workflow: Workflow | None = None
-    with observed_reads(trace) if _is_traced(options, properties) else nullcontext():
-        try:
-            workflow = read_workflow(
-                options.directory / options.workflow,
-                environment,
-                limit_bytes=_size_limit_bytes(properties),
-                absolute_lfns=properties.flag("markab.lfn.absolute", False),
-            )
-        except DocumentError as error:
-            problems += error.problems
-        try:
-            catalogs = read_catalogs(options, properties, workflow, environment)
-        except DocumentError as error:
-            problems += error.problems
-    if problems or workflow is None:
-        raise DocumentError(*dict.fromkeys([*problems, *wrong_options(options)]))
-    name_directories(workflow)
-    return properties, workflow, catalogs
-
-
-def _is_traced(options: PlanOptions, properties: Properties) -> bool:
-    """Return whether what is read is to be compared later, for which all of it is hashed."""
-    try:
-        return is_repeatable(options) and reuse_policy(options, properties) == "content"
-    except DocumentError:
-        return False  # the property is wrong, which is reported with all that is
-
-
-def read_properties(
-    options: PlanOptions, problems: list[Problem], environment: Mapping[str, str] = os.environ
-) -> Properties:
-    """Read the properties with which the planner is called; what is wrong with `--forward` is added to `problems`."""
-    given = {**options.properties, **forwarded_properties(options.forward, problems)}
-    return load_properties(options.conf, given, environment, options.directory, Path(os.path.expanduser("~")))
-
-
-def read_catalogs(
-    options: PlanOptions,
-    properties: Properties,
-    workflow: Workflow | None,
-    environment: Mapping[str, str] = os.environ,
-) -> Catalogs:
-    """Read the catalogs with which the planner is called. Raises as `load_catalogs`."""
-    return load_catalogs(
-        properties,
-        options.directory,
-        workflow,
-        environment,
-        options.input_dirs,
-        options.transformations_dir,
-        options.cache,
-        options.reuse,
-        options.inherited_rc_files,
-    )
-
-
-def _size_limit_bytes(properties: Properties) -> int:
-    """Return how large a document may be; `pegasus.parser.document.size` in MB, at most 2047."""
-    return 1_000_000 * min(2047, properties.integer("pegasus.parser.document.size", 500))
-
-
-def _context(
-    options: PlanOptions,
-    properties: Properties,
-    workflow: Workflow,
-    catalogs: Catalogs,
-    progress: Progress,
-    *,
-    dry_run: bool,
-) -> Context:
+def _context(options: PlanOptions, given: InputDocuments, progress: Progress, *, dry_run: bool) -> Context:
+    properties, workflow, catalogs = given.properties, given.workflow, given.catalogs
     mode = MODES[properties.choice("pegasus.mode", list(MODES), "production")]
     strategy = options.cleanup or properties.get("pegasus.file.cleanup.strategy", "inplace")
     if (options.output_dir is not None or options.output_map is not None) and not options.output_sites:
         options.output_sites = ["local"]
     sites, warnings = with_property_profiles(all_sites(catalogs.sites, options.directory), properties)
+    sites = with_property_directories(sites, properties)
+    with_absolute_output(properties, options.directory)
     context = Context(
         options=options,
         properties=properties,
@@ -382,19 +328,36 @@ def _context(
         progress=progress,
         prefix=options.job_prefix or "",
         links=properties.flag("pegasus.transfer.links", False),
+        own_threads=transfer_arguments(properties.get(LITE_ARGUMENTS, "")).threads,
         replica_order=replica_order(properties),
         workflow_profiles=workflow.profiles,
+        problems=[*given.problems, *wrong_options(options)],
+        doubts=given.doubts,
         dry_run=dry_run,
     )
-    context.problems.extend(wrong_options(options))
-    context.warnings.extend([*properties.unknown(), *warnings, *selector_warnings(properties, sites)])
+    context.warnings.extend(
+        [*properties.unknown(), *warnings, *selector_warnings(properties, sites, catalogs.replicas)]
+    )
     warn_of_unsupported_properties(context)
-    read_mapper(workflow, context)
+    _read_mapper(workflow, context)
     context.cleanup = _cleanup(strategy, context)
     context.warnings.extend(bound_warnings(properties, sites, context.cleanup))
     context.reuse = content_reuse(context)
     _warn_of_useless_flags(options, context)
     return context
+
+
+def _read_mapper(workflow: Workflow, context: Context) -> None:
+    try:
+        read_mapper(workflow, context)
+    except DocumentError as error:
+        context.problems += error.problems
+    except StorageError as error:
+        context.problems.append(Problem(error.message, error.hint, kind="unreadable"))
+        context.unreadable = error
+    else:
+        return
+    context.doubts = replace(context.doubts, documents=True, results=True)
 
 
 def _cleanup(strategy: str, context: Context) -> Cleanup:
@@ -421,19 +384,6 @@ def _warn_of_useless_flags(options: PlanOptions, context: Context) -> None:
             "output-dir",
             f"--output-dir changes nothing: it is for one output site, or for 'local', "
             f"and {', '.join(sites)} are named",
-        )
-
-
-def _check_sub_workflows(tasks: Sequence[Task], context: Context) -> None:
-    """Note all sub-workflows at once: each has the same reason."""
-    found = [task for task in tasks if task.type != "job"]
-    if found:
-        first = found[0]
-        more = f", and so are {count(len(found) - 1, 'more task')}" if len(found) > 1 else ""
-        context.unsupported(
-            "sub-workflow",
-            f"task {first.id!r} is a sub-workflow ({first.file}){more}, and this version runs none",
-            f"plan and run {first.file} by itself, and give its outputs to this workflow as replicas",
         )
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from markab.planner.draft import Context
+from markab.planner.transfer_groups import ARGUMENTS, LITE_ARGUMENTS, given_arguments
 from markab.spec.profile_keys import Effect
 from markab.spec.property_keys import PropertyKey, find_property
+from markab.spec.suggestions import did_you_mean
 
 
 def warn_of_unsupported_properties(context: Context) -> None:
@@ -15,6 +19,16 @@ def warn_of_unsupported_properties(context: Context) -> None:
         if row is not None and row.effect is Effect.NOT_YET and not _is_default(row, value):
             is_word = value.lower() in (choice.lower() for choice in row.choices)
             found.append(f"{key!r} = {value}" if is_word else repr(key))  # other values may be passwords
+    for key in (ARGUMENTS, LITE_ARGUMENTS):
+        if others := given_arguments(context, key).others:
+            context.warn("unsupported", f"property {key!r}: {' '.join(others)} has no effect; -n and -m have")
+    sites = {name for name in _transfer_sites(context) if name != "*" and name not in context.sites}
+    for name in sorted(sites):
+        context.warn(
+            "unsupported",
+            f"a property pegasus.transfer.….remote.sites names the site {name!r}, which there is not",
+            did_you_mean(name, context.sites, "correct it"),
+        )
     if found:
         what = f"property {found[0]} does" if len(found) == 1 else f"properties {', '.join(found)} do"
         context.warn(
@@ -22,6 +36,13 @@ def warn_of_unsupported_properties(context: Context) -> None:
             f"{what} nothing in this version",
             "see docs/reference/properties.md for what does",
         )
+
+
+def _transfer_sites(context: Context) -> Iterator[str]:
+    """Yield the sites at which transfer jobs are to run."""
+    for key, value in context.properties.under("pegasus.transfer").items():
+        if key.endswith(".remote.sites"):
+            yield from (name for part in value.split(",") if (name := part.strip()))
 
 
 def _is_default(row: PropertyKey, value: str) -> bool:

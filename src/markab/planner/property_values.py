@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from markab.errors import DocumentError, Problem
 from markab.plan.model import INTEGRITY_CHECKS
 from markab.planner import site_callout
+from markab.planner.clustering import PREFERENCE
 from markab.planner.executables import MAPPER, MAPPERS, SELECTOR, SELECTORS
 from markab.planner.job_aggregator import AGGREGATOR, AGGREGATORS, FIRST_FAILURE_ENDS
 from markab.planner.modes import MODES
@@ -17,15 +18,18 @@ from markab.planner.reuse_locations import reuse_locations
 from markab.planner.reuse_policy import REUSE_POLICIES, REUSE_POLICY
 from markab.planner.scratch_bound import wrong_bounds
 from markab.planner.scratch_directories import STRATEGIES, STRATEGY
+from markab.planner.shell_hooks import AT_ONCE, ENABLED, LIMIT
 from markab.planner.site_choice import POLICIES
-from markab.planner.transfer_groups import PRIORITIES, REFINER, REFINERS, THREADS
+from markab.planner.transfer_groups import ARGUMENTS, LITE_ARGUMENTS, PRIORITIES, REFINER, REFINERS, THREADS
 from markab.spec import units
 from markab.spec.profiles import resources
 from markab.spec.properties import Properties
+from markab.spec.transfer_arguments import transfer_arguments
 
 _FLAGS = (
     FIRST_FAILURE_ENDS,
     "pegasus.register",
+    "pegasus.register.deep",
     "pegasus.transfer.links",
     "pegasus.transfer.bypass.input.staging",
     "pegasus.parser.dax.data.dependencies",
@@ -33,7 +37,9 @@ _FLAGS = (
     "pegasus.dir.storage.deep",
     "markab.keep.failed",
     "markab.fail.fast",
+    "markab.retry.by.cause",
     "markab.lfn.absolute",
+    ENABLED,
 )
 _CHOICES: dict[str, tuple[str, ...]] = {
     AGGREGATOR: AGGREGATORS,
@@ -47,12 +53,15 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     REUSE_POLICY: REUSE_POLICIES,
     REFINER: REFINERS,
     STRATEGY: STRATEGIES,
+    PREFERENCE: ("runtime",),
 }
 _SMALLEST = {
     "dagman.retry": 0,
     "dagman.maxjobs": 0,
     "pegasus.job.priority": -1_000_000,
     site_callout.TIMEOUT: 0,
+    AT_ONCE: 0,
+    LIMIT: 0,
     "pegasus.transfer.threads": 1,
     "pegasus.parser.document.size": 1,
     "pegasus.dir.storage.mapper.hashed.levels": 0,
@@ -142,4 +151,9 @@ def _problems(properties: Properties) -> Iterator[Problem]:
             is_right = False
         if not is_right:
             yield properties.problem(key, f"it must be a whole number from {smallest}")
+    for key in (ARGUMENTS, LITE_ARGUMENTS):
+        try:
+            transfer_arguments(properties.get(key, ""))
+        except ValueError as error:
+            yield properties.problem(key, str(error))
     yield from _profile_problems(properties)

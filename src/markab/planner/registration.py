@@ -18,6 +18,9 @@ from markab.planner.graph import levels_of
 from markab.planner.stage_out import REUSED_LEVEL
 from markab.planner.transfer_groups import CATEGORY, transfer_groups
 from markab.spec.model import Use
+from markab.transfers.tree_names import directory_name
+
+DEEP = "pegasus.register.deep"
 
 _Group = tuple[str, int, int]
 """Staging site, level, and number of the stage-out job."""
@@ -27,6 +30,7 @@ def register_results(draft: Draft, context: Context) -> None:
     """Add registration jobs, unless `pegasus.register` is false."""
     if not context.options.output_sites or not context.properties.flag("pegasus.register", True):
         return
+    deep = context.properties.flag(DEEP, True)
     depths = levels_of(draft.parents)
     assert depths is not None
     delivered_by = {
@@ -57,7 +61,8 @@ def register_results(draft: Draft, context: Context) -> None:
             category=CATEGORY[Kind.REGISTER],
             retries=context.retries,
             registrations=[
-                _registration(use, "" if lfn in delivered_by else site) for lfn, (_, use) in files.items()
+                _registration(use, "" if lfn in delivered_by else site, deep=deep)
+                for lfn, (_, use) in files.items()
             ],
         )
         what = ", ".join(draft.name_of(parent) for parent in parents[:3])
@@ -74,6 +79,11 @@ def _registered(draft: Draft, context: Context) -> Iterator[tuple[_Group, int, U
                 yield group, job, use
 
 
-def _registration(use: Use, site: str) -> Registration:
-    """Return what to register; `site` is that of the scratch where it stays, if it is not delivered."""
-    return Registration(use.lfn, "", site, dict(use.metadata), optional=use.type == "checkpoint")
+def _registration(use: Use, site: str, *, deep: bool) -> Registration:
+    """Return what to register; `site` is that of the scratch where it stays, if it is not delivered.
+
+    Args:
+        deep: under its whole name, and not only the last part.
+    """
+    name = "" if deep or "/" not in use.lfn else directory_name(use.lfn).rpartition("/")[2]
+    return Registration(use.lfn, "", site, dict(use.metadata), use.type == "checkpoint", name)

@@ -15,14 +15,14 @@ Source of the policies: Pegasus 5, "Replica Selection".
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
 
 from markab.errors import DocumentError, Problem
 from markab.spec.catalog_checks import java_pattern
-from markab.spec.model import Pfn
+from markab.spec.model import Pfn, Replica
 from markab.spec.properties import Properties
 from markab.spec.suggestions import did_you_mean
 
@@ -125,8 +125,15 @@ def replica_order(properties: Properties) -> ReplicaOrder:
     return local_first if selector == "Local" else by_nearness
 
 
-def selector_warnings(properties: Properties, sites: Collection[str]) -> list[Problem]:
-    """Return a warning for each property of a selector that can have no effect. `sites` are those of the run."""
+def selector_warnings(
+    properties: Properties, sites: Collection[str], replicas: Iterable[Replica] | None = None
+) -> list[Problem]:
+    """Return a warning for each property of a selector that can have no effect.
+
+    Args:
+        sites: those of the run.
+        replicas: those of the catalogs; None: they are not known.
+    """
     selector = properties.choice(SELECTOR, SELECTORS, "Default")
     ranks = [key for key, _ in _rank_keys(properties)]
     restricted = {
@@ -162,6 +169,19 @@ def selector_warnings(properties: Properties, sites: Collection[str]) -> list[Pr
             )
             for key, site in restricted.items()
             if site != ALL_SITES and site not in sites
+        ]
+    if selector == "Restricted" and restricted and replicas is not None:
+        known = {pfn.site for replica in replicas for pfn in replica.pfns}
+        found += [
+            _warning(
+                properties,
+                key,
+                f"names the site {name!r}, which no replica is at",
+                did_you_mean(name, sorted(known), "correct it, or ignore this"),
+            )
+            for key in restricted
+            for name in dict.fromkeys(part.strip() for part in properties[key].split(","))
+            if name and name != ALL_SITES and name not in known and name not in sites
         ]
     return found
 

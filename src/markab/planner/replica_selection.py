@@ -14,7 +14,7 @@ import stat
 from collections.abc import Callable
 
 from markab.planner.draft import Context, RawInput
-from markab.planner.placement import Executable
+from markab.planner.placement import ContainerImage, Executable
 from markab.planner.places import is_supported, local_path
 from markab.planner.replica_order import SELECTOR, Nearness, UsableReplica
 from markab.spec.model import Pfn, Replica
@@ -37,6 +37,8 @@ def select_replicas(
     scheme is not supported.
     """
     usable, refused = _usable_places(replica, site, staging, context)
+    if not usable and context.doubts.files:
+        return None
     if not usable:
         has_scheme = [local_path(pfn.pfn) is not None or is_supported(pfn.pfn) for pfn in replica.pfns]
         context.problem(
@@ -143,6 +145,37 @@ def select_executables(executable: Executable, site: str, needed_by: str, contex
     direct = [pfn for pfn in usable if pfn.site == site or local_path(pfn.pfn) is None]
     checksum = executable.transformation.checksum
     return RawInput(usable, direct, checksum.sha256 if checksum else None)
+
+
+def select_image(image: ContainerImage, site: str, needed_by: str, context: Context) -> RawInput:
+    """Return where an image is had from for jobs at a site; nowhere after noting that it cannot be had."""
+    container = image.container
+    at, path = container.image_site or "local", local_path(container.image)
+    sha256 = container.checksum.sha256 if container.checksum else None
+    title = f"the image of container {container.name!r}"
+    if path is None and not is_supported(container.image):
+        context.problem(
+            "bad-image",
+            f"unsupported URL scheme {scheme_of(container.image)!r}: {title} is at {redact(container.image)!r} "
+            f"(needed by {needed_by})",
+            "put a copy on this machine, or at a URL of another scheme",
+        )
+        return RawInput([], [], sha256)
+    if path is None:
+        place = Pfn(at, container.image)
+        return RawInput([place], [] if image.is_pulled else [place], sha256)
+    if not os.path.isfile(path) or not os.access(path, os.R_OK):
+        context.trace.saw_nothing(path)
+        what = "there is no such file" if not os.path.exists(path) else "that is no file which you may read"
+        context.problem(
+            "missing-image",
+            f"{title} is at {path!r}, and {what} (needed by {needed_by})",
+            "correct `image` in the transformation catalog"
+            + (f"; `docker save NAME -o {path}` writes one" if container.type == "docker" else ""),
+        )
+        return RawInput([], [], sha256)
+    place = Pfn(at, path)
+    return RawInput([place], [place] if at == site else [], sha256, os.path.getsize(path))
 
 
 def _no_directory(path: str) -> str | None:

@@ -27,6 +27,7 @@ def check_result_places(results: Iterable[str], context: Context, results_dir: s
     """
     if not context.options.output_sites:
         return
+    results = [lfn for lfn in results if lfn not in context.handed_up]
     if context.output_map is not None:
         _check_map(context.output_map, sorted(results), context)
     elif len(context.options.output_sites) > 1 or context.properties.flag("markab.lfn.absolute", False):

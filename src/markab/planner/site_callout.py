@@ -29,6 +29,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from markab.errors import Problem, quoted
 from markab.planner.draft import Context, Draft
@@ -47,6 +48,8 @@ TIMEOUT_S = 60
 _SOLUTION = "SOLUTION:"
 _SHOWN = 500
 """Characters of the program's error output that a message shows."""
+_READ_BYTES = 1_000_000
+"""Of what it prints; the rest is not looked at."""
 
 
 class NoSolution(Exception):
@@ -146,35 +149,41 @@ class SiteProgram:
         return site
 
     def _output(self, file: str) -> str:
-        process = subprocess.Popen(
-            [str(self.path), file],
-            cwd=self.directory,
-            env=self.environ,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            encoding="utf-8",
-            errors="replace",
-            start_new_session=True,
-        )
-        try:
-            output, errors = process.communicate(timeout=self.timeout_s)
-        except subprocess.TimeoutExpired:
-            raise NoSolution(f"it gave no answer within {self.timeout_s:g} s") from None
-        finally:
-            _end_group(process)
+        # Files, not pipes: what the program leaves running may hold its streams for long.
+        with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+            process = subprocess.Popen(
+                [str(self.path), file],
+                cwd=self.directory,
+                env=self.environ,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=errors,
+                start_new_session=True,
+            )
+            try:
+                process.wait(self.timeout_s)
+            except subprocess.TimeoutExpired:
+                raise NoSolution(f"it gave no answer within {self.timeout_s:g} s") from None
+            finally:
+                _end_group(process)
+            printed, said = _start_of(output), _start_of(errors).strip()
         if process.returncode:
-            said = f": {errors.strip()[-_SHOWN:]}" if errors.strip() else ""
+            said = f": {said[-_SHOWN:]}" if said else ""
             how = (
                 f"was ended by signal {-process.returncode}"
                 if process.returncode < 0
                 else f"ended with exit code {process.returncode}"
             )
             raise NoSolution(f"it {how}{said}")
-        return output
+        return printed
 
 
-def _end_group(process: subprocess.Popen[str]) -> None:
+def _start_of(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read(_READ_BYTES).decode("utf-8", "replace")
+
+
+def _end_group(process: subprocess.Popen[bytes]) -> None:
     """End what the program left running, and itself if it runs."""
     try:
         os.killpg(process.pid, signal.SIGKILL)
@@ -182,9 +191,6 @@ def _end_group(process: subprocess.Popen[str]) -> None:
         pass  # all have ended
     process.kill()
     process.wait()
-    for stream in (process.stdout, process.stderr):
-        if stream is not None:
-            stream.close()
 
 
 def called_out(

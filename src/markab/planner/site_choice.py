@@ -3,7 +3,7 @@
 | policy | what it does |
 |---|---|
 | Random | one of them, from a generator seeded with the workflow's name; the default |
-| RoundRobin | the one that has the fewest jobs of the same level |
+| RoundRobin | the one that has the fewest jobs of the same level; of these, the one that got a job longest ago |
 | Group | jobs whose profile `pegasus.group` is the same run at one site; the others as with Random |
 | Heft | the one where the job ends first, by the profile `runtime` |
 
@@ -59,6 +59,8 @@ def at_random(choice: SiteChoice) -> Iterator[tuple[int, str]]:
 def round_robin(choice: SiteChoice) -> Iterator[tuple[int, str]]:
     """Yield each job with its site; those that have no choice are counted first."""
     numbers: dict[int, Counter[str]] = defaultdict(Counter)
+    last: dict[str, int] = {}
+    """Site → the last job that was given to it here."""
     for job, sites in choice.sites.items():
         if len(sites) == 1:
             numbers[choice.levels[job]][sites[0]] += 1
@@ -66,8 +68,9 @@ def round_robin(choice: SiteChoice) -> Iterator[tuple[int, str]]:
         site = sites[0]
         if len(sites) > 1:
             number = numbers[choice.levels[job]]
-            site = min(sites, key=lambda site: number[site])
+            site = min(sites, key=lambda site: (number[site], last.get(site, -1)))
             number[site] += 1
+            last[site] = job
         yield job, site
 
 

@@ -65,6 +65,8 @@ def output_place(site: Site, context: Context) -> DirectoryPlace | None:
     for directory in site.directories:
         if directory.type in ("sharedStorage", "localStorage"):
             return directory_place(site.name, directory)
+    if context.doubts.sites or context.doubts.results:
+        return None
     context.problem(
         "no-storage",
         f"output site {site.name!r} has no directory of type 'sharedStorage' or 'localStorage'",
@@ -91,6 +93,8 @@ def check_directories(staging: Iterable[str], context: Context) -> None:
 
 def unknown_site(name: str, needed_by: str, context: Context) -> None:
     """Note that a site is in no catalog, with the likely name."""
+    if context.doubts.sites:
+        return
     near = difflib.get_close_matches(name, context.sites, 1)
     known = ", ".join(context.sites)
     context.problem(

@@ -28,10 +28,18 @@ from markab.planner.executables import (
     find_transformation,
     no_executable,
 )
-from markab.planner.placement import Executable, Placement, Program, staged_executables
+from markab.planner.placement import (
+    Executable,
+    Placement,
+    Program,
+    own_images,
+    staged_executables,
+    staged_images,
+)
 from markab.planner.site_choice import POLICIES, SiteChoice
 from markab.planner.site_directories import unknown_site
-from markab.planner.task_launcher import launcher_of
+from markab.planner.task_container import container_of, image_of
+from markab.planner.task_launcher import launcher_in_container, launcher_of
 from markab.spec.model import Profiles, Site, Task, Transformation, TransformationSite
 from markab.spec.profiles import Resources, canonical, merge_profiles, resources
 from markab.spec.suggestions import did_you_mean
@@ -54,7 +62,7 @@ def select_sites(draft: Draft, context: Context) -> None:
     selector = _Selector(candidates, context, draft.workflow.name)
     possible: dict[int, dict[str, Placement]] = {}
     for job, (number,) in draft.task_jobs():
-        if placements := selector.choices(draft.tasks[number]) if candidates else {}:
+        if placements := selector.choices(draft.tasks[number]):
             possible[job] = placements
     for job, site in _chosen(draft, context, possible):
         draft.placements[job] = possible[job][site]
@@ -152,12 +160,13 @@ class _Selector:
         if requested is not None:
             if requested not in context.sites:
                 unknown_site(requested, f"requested by task {_title(task)}", context)
-                return []
-            candidates = [context.sites[requested]]
+            candidates = [context.sites[requested]] if requested in context.sites else []
         if task.type != "job":
             return self._at_submit_host(task)
         key: _Key = (task.namespace, task.name or "", task.version)
         transformation = find_transformation(key, context)
+        if transformation is not None and not candidates:
+            return []
         placements = []
         refused: list[Problem] = []
         if transformation is not None:
@@ -177,16 +186,14 @@ class _Selector:
             context.problems += refused
             if not refused:
                 no_executable(key, [site.name for site in candidates], f"task {_title(task)}", context)
-        # Containers are reported later, and only if a program cannot be had without one.
-        plain = [placement for placement in placements if placement.programs[0].executable.container is None]
-        return plain or placements
+        return placements
 
     def _at_submit_host(self, task: Task) -> list[Placement]:
-        """Return the place of a sub-workflow: its planner runs here."""
+        """Return the place of a sub-workflow: its planner runs here, and its files are where that reads them."""
         profiles = merge_profiles({}, {}, task.profiles, self.property_profiles)
         program = Program(Executable(Transformation(name=task.file or ""), _NOWHERE, None), (), profiles)
         resources = self._resources(task, profiles, {})
-        return [Placement("local", "local", DATA_CONFIGURATIONS[0], (program,), resources, False, ())]
+        return [Placement("local", "local", "sharedfs", (program,), resources, False, ())]
 
     def _place(
         self, task: Task, transformation: Transformation, executable: Executable, site: Site
@@ -219,12 +226,43 @@ class _Selector:
         by_default = context.properties.flag(f"pegasus.{_BYPASS}", False)
         bypass = _flag(profiles, _BYPASS, by_default, needed_by, context)
         links = not _flag(profiles, "nosymlink", False, needed_by, context)
-        launcher = launcher_of(profiles, context, needed_by)
-        program = Program(executable, tuple(requires), profiles, launcher)
+        program = self._program(executable, tuple(requires), profiles, site, needed_by)
+        if program.container is not None and data == "sharedfs":
+            links = False  # what they point to is not in the container
         staged = staged_executables([program])
         names = {"pegasus_site": site.name, "pegasus_wf_xformation": transformation.full_name}
         resources = self._resources(task, profiles, names)
-        return Placement(site.name, staging, data, (program,), resources, bypass, staged, links=links)
+        return Placement(
+            site.name,
+            staging,
+            data,
+            (program,),
+            resources,
+            bypass,
+            staged,
+            staged_images([program]),
+            links=links,
+            own_images=own_images([program]),
+        )
+
+    def _program(
+        self,
+        executable: Executable,
+        requires: tuple[Executable, ...],
+        profiles: Profiles,
+        site: Site,
+        needed_by: str,
+    ) -> Program:
+        if executable.container is None:
+            return Program(executable, requires, profiles, launcher_of(profiles, self.context, needed_by))
+        return Program(
+            executable,
+            requires,
+            profiles,
+            launcher_in_container(profiles, self.context, needed_by),
+            container_of(executable.container, profiles, site, needed_by, self.context),
+            image_of(executable.container),
+        )
 
     def _tag_profiles(self, tag: str, site: Site, needed_by: str) -> Profiles:
         """Return the profiles that a site has under a tag; that no site has the tag is a warning."""
@@ -283,6 +321,8 @@ class _Selector:
             unknown_site(name, f"staging site of {site.name!r}", context)
             return None
         if not any(directory.type == "sharedScratch" for directory in context.sites[name].directories):
+            if context.doubts.sites:
+                return None
             context.problem(
                 "no-scratch",
                 f"site {name!r} has no directory of type 'sharedScratch', "

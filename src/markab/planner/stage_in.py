@@ -21,14 +21,20 @@ from markab.formatting import count
 from markab.plan.model import Kind, Place, PlannedJob, Transfer
 from markab.planner import job_names
 from markab.planner.draft import Context, Draft, RawInput
-from markab.planner.placement import Executable, Placement
+from markab.planner.placement import ContainerImage, Executable, Placement
 from markab.planner.places import local_path
-from markab.planner.replica_selection import UNSUPPORTED_SCHEME, select_executables, select_replicas
+from markab.planner.replica_selection import (
+    UNSUPPORTED_SCHEME,
+    select_executables,
+    select_image,
+    select_replicas,
+)
 from markab.planner.transfer_groups import (
     CATEGORY,
     first_names,
     transfer_groups,
     transfer_priority,
+    transfer_site,
     transfer_threads,
 )
 from markab.spec.lfn import lfn_fault
@@ -47,6 +53,9 @@ def stage_in(draft: Draft, context: Context) -> None:
             collected.add_file(job, use, placement)
         for executable in placement.staged:
             collected.add_executable(job, executable, placement)
+        for image in placement.images:
+            collected.add_image(job, image, placement)
+        collected.check_own_images(job, placement)
     collected.check_shared_names()
     _note_missing(collected.missing, context)
     _note_schemes(collected.unsupported, context)
@@ -104,8 +113,12 @@ class _Transfers:
         """Lfns of files whose replicas cannot be used, which was noted."""
         self.files: set[str] = set()
         """Lfns of inputs of the workflow."""
-        self.staged: set[str] = set()
-        """Lfns of staged executables, which a file of the workflow must not share."""
+        self.staged: dict[str, str] = {}
+        """Lfn of a staged executable or image, which a file of the workflow must not share → what it is."""
+        self.pulled: dict[str, int] = {}
+        """Lfn of an image of a registry → number of the transfer job that pulls it, below those of all other files."""
+        self.named: set[str] = set()
+        """The names that were checked."""
 
     def add_file(self, job: int, use: Use, placement: Placement) -> None:
         """Add the transfer of an input, if it needs one."""
@@ -154,7 +167,7 @@ class _Transfers:
             return None
         replica: Replica | None = self.context.replicas.lookup(lfn)
         if replica is None:
-            if use.optional or use.type == "checkpoint":
+            if use.optional or use.type == "checkpoint" or lfn in self.context.promised:
                 self.draft.absent.add(lfn)
             else:
                 self.missing[lfn].append(self.draft.title_of(job))
@@ -181,9 +194,7 @@ class _Transfers:
         draft = self.draft
         name = executable.staged_as
         assert name is not None
-        if name not in self.staged:
-            self.staged.add(name)
-            self._check_name(name)
+        self._take_name(name, "executable")
         key = placement.site, placement.staging, name
         if (raw := draft.raw.get(key)) is None:
             needed_by = f"task {draft.title_of(job)}"
@@ -198,23 +209,64 @@ class _Transfers:
             transfer.executable = True
             self._add(job, placement.staging, Kind.STAGE_IN, transfer)
 
-    def _check_name(self, name: str) -> None:
+    def add_image(self, job: int, image: ContainerImage, placement: Placement) -> None:
+        """Add the transfer of the image of a container. One of a registry has a job of its own, and is pulled once."""
+        draft, lfn = self.draft, image.lfn
+        self._take_name(lfn, "image")
+        key = placement.site, placement.staging, lfn
+        if (raw := draft.raw.get(key)) is None:
+            needed_by = f"task {draft.title_of(job)}"
+            raw = draft.raw[key] = select_image(image, placement.site, needed_by, self.context)
+        if raw.direct and (image.bypass or placement.bypass):
+            draft.bypassed.add((job, lfn))
+            return
+        if self._is_brought(job, placement.staging, lfn):
+            return
+        transfer = self._transfer(lfn, raw, placement.staging)
+        # It is only read, and mostly large.
+        transfer.link = any(
+            place.site == placement.staging and local_path(place.url) for place in transfer.sources
+        )
+        group = None
+        if image.is_pulled:
+            group = self.pulled.setdefault(lfn, -1 - len(self.pulled))
+        self._add(job, placement.staging, Kind.STAGE_IN, transfer, group=group)
+
+    def check_own_images(self, job: int, placement: Placement) -> None:
+        """Note images that are files of the workflow, and that a job which runs in them does not read."""
+        if placement.own_images:
+            for lfn in sorted(placement.own_images - {use.lfn for use in self.draft.inputs(job)}):
+                self.context.problem(
+                    "missing-image",
+                    f"the container of task {self.draft.title_of(job)} has the image {lfn!r}, a file of the workflow "
+                    "that the task does not read",
+                    f"give the task the input {lfn!r}",
+                )
+
+    def _take_name(self, name: str, what: str) -> None:
+        """Note a name that does not stand in the workflow, and what is wrong with it."""
+        if (other := self.staged.setdefault(name, what)) != what:
+            self._name_clash(name, f"the name of an {other}", what)
+        if name in self.named:
+            return
+        self.named.add(name)
         if fault := lfn_fault(name):
-            message = f"executable {name!r} cannot be staged under this name: it {fault[0]}"
-            self.context.problem("bad-name", message, "rename the transformation")
+            message = f"{what} {name!r} cannot be staged under this name: it {fault[0]}"
+            hint = "rename the transformation" if what == "executable" else "rename the container"
+            self.context.problem("bad-name", message, hint)
         if (maker := self.draft.producer.get(name)) is not None:
-            self._name_clash(name, f"a name that task {self.draft.name_of(maker)!r} gives to an output")
+            self._name_clash(name, f"a name that task {self.draft.name_of(maker)!r} gives to an output", what)
 
     def check_shared_names(self) -> None:
-        """Note executables that have the name of an input; call it when all are known."""
-        for name in sorted(self.staged & self.files):
-            self._name_clash(name, "the name of an input file of the workflow")
+        """Note executables and images that have the name of an input; call it when all are known."""
+        for name in sorted(self.staged.keys() & self.files):
+            self._name_clash(name, "the name of an input file of the workflow", self.staged[name])
 
-    def _name_clash(self, name: str, other: str) -> None:
+    def _name_clash(self, name: str, other: str, what: str) -> None:
         self.context.problem(
             "name-clash",
-            f"executable {name!r} is staged under {other}",
-            "rename the file or the transformation",
+            f"{what} {name!r} is staged under {other}",
+            f"rename the file or the {'transformation' if what == 'executable' else 'container'}",
         )
 
     def _transfer(self, lfn: str, raw: RawInput, staging: str) -> Transfer:
@@ -240,9 +292,11 @@ class _Transfers:
         found.readers.add(job)
         return True
 
-    def _add(self, job: int, site: str, kind: Kind, transfer: Transfer, origin: str = "") -> None:
+    def _add(
+        self, job: int, site: str, kind: Kind, transfer: Transfer, origin: str = "", group: int | None = None
+    ) -> None:
         """Let a job bring a file, which none brings to the site yet."""
-        level, group = self.levels[job], self.groups[job]
+        level, group = self.levels[job], self.groups[job] if group is None else group
         key = kind.value, site, level, group
         if (found := self.jobs.get(key)) is None:
             found = self.jobs[key] = _TransferJob(kind, site, level, group)
@@ -263,14 +317,17 @@ class _Transfers:
 
     def _add_job(self, found: _TransferJob, number: int) -> None:
         draft, kind, site = self.draft, found.kind, found.site
+        at = transfer_site(kind, site, self.context)
         for transfer in found.transfers:
             transfer.checkpoint = transfer.lfn in self.checkpoints
             transfer.link = transfer.link and (site, transfer.lfn) not in self.unlinked
         readers = sorted(found.readers)
         planned = PlannedJob(
-            id=job_names.transfer_name(kind, self.context.prefix, site, found.level, number),
+            id=job_names.transfer_name(
+                kind, self.context.prefix, site, found.level, number, remote=at != "local"
+            ),
             kind=kind,
-            site="local",
+            site=at,
             staging=site,
             level=found.level,
             priority=self.priorities[kind] - min(number, PRIORITY_STEPS),
@@ -306,12 +363,14 @@ def _note_missing(missing: dict[str, list[str]], context: Context) -> None:
         ", and no regular expression of the replica catalog matches it" if context.replicas.patterns else ""
     )
     for lfn, readers in missing.items():
+        if context.doubts.is_doubtful(declared_name(lfn)):
+            continue
         shown = ", ".join(readers[:3])
         more = f" and {len(readers) - 3} more" if len(readers) > 3 else ""
         context.problem(
             "missing-input",
             f"file {declared_name(lfn)!r} has no replica and no job makes it{patterns} (needed by {shown}{more})",
-            f"register it in the replica catalog, {'' if is_tree(lfn) else 'name its directory with --input-dir, '}"
+            "register it in the replica catalog, name its directory with --input-dir, "
             f"or let a task output {declared_name(lfn)!r}",
         )
 
@@ -343,6 +402,7 @@ def _note_files_of_jobs(draft: Draft) -> None:
         if absent:
             lfns = [lfn for lfn in lfns if lfn not in absent]
         lfns += [executable.staged_as for executable in placement.staged if executable.staged_as is not None]
+        lfns += [image.lfn for image in placement.images]
         if bypassed:
             lfns = [lfn for lfn in lfns if (job, lfn) not in bypassed]
         lfns += [use.lfn for use in draft.outputs(job)]

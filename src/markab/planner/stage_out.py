@@ -22,6 +22,7 @@ from markab.planner.transfer_groups import (
     first_names,
     transfer_groups,
     transfer_priority,
+    transfer_site,
     transfer_threads,
 )
 from markab.spec.model import Use
@@ -31,7 +32,7 @@ REUSED_LEVEL = 1000
 
 
 def stage_out(draft: Draft, context: Context) -> None:
-    """Fill `results`, and add stage-out jobs if there is an output site."""
+    """Fill `results`, and add stage-out jobs of those that leave scratch."""
     groups = transfer_groups(draft, context, "stageout")
     levels = draft.levels
     collected: dict[tuple[str, int, int], list[tuple[int, Use]]] = defaultdict(list)
@@ -40,18 +41,21 @@ def stage_out(draft: Draft, context: Context) -> None:
         for use in draft.outputs(job):
             if draft.is_delivered(use):
                 draft.results.add(use.lfn)
-                collected[key].append((job, use))
-    if not context.options.output_sites:
-        return
+                if context.is_delivered(use.lfn):
+                    collected[key].append((job, use))
     numbers: dict[tuple[str, int], int] = defaultdict(int)
     for (site, level, _), wanted in sorted(collected.items()):
-        name = job_names.transfer_name(Kind.STAGE_OUT, context.prefix, site, level, numbers[site, level])
+        at = transfer_site(Kind.STAGE_OUT, site, context)
+        number = numbers[site, level]
+        name = job_names.transfer_name(
+            Kind.STAGE_OUT, context.prefix, site, level, number, remote=at != "local"
+        )
         numbers[site, level] += 1
         makers = sorted({job for job, _ in wanted})
         planned = PlannedJob(
             id=name,
             kind=Kind.STAGE_OUT,
-            site="local",
+            site=at,
             staging=site,
             level=level,
             priority=transfer_priority(Kind.STAGE_OUT, context),
@@ -69,6 +73,9 @@ def stage_out(draft: Draft, context: Context) -> None:
 def _deliver_reused(draft: Draft, context: Context) -> None:
     for number, (job, uses) in enumerate(draft.reused.items()):
         draft.results.update(use.lfn for use in uses)
+        uses = [use for use in uses if context.is_delivered(use.lfn)]
+        if not uses:
+            continue
         transfers = []
         for use in uses:
             if raw := draft.found.get(use.lfn) or _replicas(use.lfn, draft.tasks[job].id, context):

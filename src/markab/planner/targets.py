@@ -21,6 +21,8 @@ from markab.spec.model import Task, transformation_name
 from markab.spec.suggestions import likely, nearest
 
 FILE, JOB, TRANSFORMATION, LABEL = KINDS = "file", "job", "transformation", "label"
+UNKNOWN = "unknown-target"
+"""Kind of the problem of a target that means nothing."""
 _NAMED = 3
 _LISTED = 5
 
@@ -158,7 +160,7 @@ def _unknown(target: _Target, names: Names) -> Problem:
     else:
         what = target.kind or "file that a job makes, no job, transformation or label"
         fault = f"no {what} {'is called that' if target.pattern is None else 'has such a name'}"
-    return Problem(f"--until {target.word!r}: {fault}", _near(target, names), kind="unknown-target")
+    return Problem(f"--until {target.word!r}: {fault}", _near(target, names), kind=UNKNOWN)
 
 
 def _near(target: _Target, names: Names) -> str:

@@ -16,6 +16,7 @@ from typing import Literal
 from markab.plan.model import Kind
 from markab.planner.draft import Context, Draft
 from markab.planner.placement import Placement
+from markab.spec.transfer_arguments import TransferArguments, transfer_arguments
 
 JOBS_PER_TRANSFER_JOB = 10
 
@@ -33,6 +34,13 @@ THREADS = {
     Kind.STAGE_OUT: "pegasus.transfer.stageout.threads",
 }
 """Kind of transfer job → the property."""
+REMOTE_SITES = {
+    Kind.STAGE_IN: ("pegasus.transfer.stagein.remote.sites",),
+    Kind.STAGE_INTER: ("pegasus.transfer.inter.remote.sites",),
+    Kind.STAGE_OUT: ("pegasus.transfer.stageout.remote.sites",),
+}
+ARGUMENTS = "pegasus.transfer.arguments"
+LITE_ARGUMENTS = "pegasus.transfer.lite.arguments"
 
 _PRIORITY = {Kind.STAGE_IN: 700, Kind.STAGE_INTER: 700, Kind.STAGE_OUT: 900}
 CATEGORY = {
@@ -79,7 +87,22 @@ def transfer_threads(kind: Kind, served: Iterable[int], draft: Draft, context: C
     The most that profiles of the jobs which it serves ask for come before the property.
     """
     asked = max((draft.placements[job].resources.transfer_threads for job in served), default=0)
-    return asked or context.properties.integer(THREADS[kind], 0)
+    return (
+        asked or context.properties.integer(THREADS[kind], 0) or given_arguments(context, ARGUMENTS).threads
+    )
+
+
+def given_arguments(context: Context, key: str) -> TransferArguments:
+    """Return what a property with arguments for the transfer tool asks for."""
+    return transfer_arguments(context.properties.get(key, ""))
+
+
+def transfer_site(kind: Kind, staging: str, context: Context) -> str:
+    """Return the site where a transfer job runs: `local`, or the staging site if the properties say so."""
+    for key in (*REMOTE_SITES[kind], "pegasus.transfer.all.remote.sites", "pegasus.transfer.*.remote.sites"):
+        if named := {name.strip() for name in context.properties.get(key, "").split(",")} - {""}:
+            return staging if "*" in named or staging in named else "local"
+    return "local"
 
 
 def first_names(draft: Draft, jobs: list[int]) -> str:

@@ -1,21 +1,31 @@
 """What a workflow requests and does not get in this version: each is said once, with the number of jobs.
 
-Requests are profiles, shell hooks, containers, and sites with another executor. Properties and
+Requests are profiles, containers, and sites with another executor. Properties and
 flags are checked elsewhere (`property_support.py`, `planning.py`).
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from markab.errors import Problem
+from markab.plan.model import LOCAL
+from markab.planner.child_plans import CATEGORY as SUB_WORKFLOW_CATEGORY
 from markab.planner.clustering import label_key
 from markab.planner.draft import Context, Draft
 from markab.planner.placement import Program
 from markab.planner.plan_header import DEFAULT_LIMITS
-from markab.planner.site_executors import TITLES, is_available, is_explicit, requested_executor, unknown_style
+from markab.planner.site_executors import (
+    TITLES,
+    executor_of,
+    is_available,
+    is_explicit,
+    requested_executor,
+    unknown_style,
+)
+from markab.planner.task_container import missing_program
 from markab.spec.key_lines import line_of_key
 from markab.spec.model import Task
 from markab.spec.profile_keys import KEYS, Effect, effect_of, likely_key
@@ -55,16 +65,15 @@ class _Requests:
     expressions: dict[tuple[str, str], _Jobs] = field(default_factory=dict)
     """Profiles that have an effect, and whose value is an expression that only HTCondor evaluates."""
     containers: dict[str, _Jobs] = field(default_factory=dict)
-    transformations: dict[str, list[str]] = field(default_factory=dict)
-    """Container → the transformations that run in it."""
-    hooks: dict[str, _Jobs] = field(default_factory=dict)
-    """Transformation with hooks → its jobs."""
+    """Those that no program of this machine can start."""
+    lacking: dict[str, tuple[str, list[str]]] = field(default_factory=dict)
+    """Container → the program that is missing, and the transformations that run in it."""
     sites: dict[str, _Jobs] = field(default_factory=dict)
 
 
 def warn_of_unmet_requests(draft: Draft, context: Context) -> None:
     """Warn of everything that is requested and has no effect; what would make the results wrong is a problem."""
-    requests = _requests(draft)
+    requests = _requests(draft, context)
     _sites(requests.sites, context)
     _profiles(requests.profiles, context)
     for (namespace, key), jobs in requests.expressions.items():
@@ -73,20 +82,22 @@ def warn_of_unmet_requests(draft: Draft, context: Context) -> None:
             f"profile {namespace}.{key} is an expression of HTCondor, and counts as not given ({jobs})",
             "write a number, or give the profile in the namespace 'pegasus'",
         )
-    _hooks(draft, requests.hooks, context)
     _limits(draft, context)
     for container, jobs in requests.containers.items():
-        names = ", ".join(map(repr, requests.transformations[container]))
+        program, transformations = requests.lacking[container]
+        names = ", ".join(map(repr, transformations))
         context.unsupported(
             "container",
-            f"container {container!r} (for {names}) cannot be started: "
-            f"this version starts no containers ({jobs})",
-            "install the program at the site, and leave `container` out of its entry in the transformation catalog",
+            f"container {container!r} (for {names}) cannot be started: {program} is not on PATH ({jobs})",
+            "install it (Debian: apt-get install podman), or add its directory to PATH"
+            if "podman" in program
+            else "install it, or add its directory to PATH",
         )
 
 
-def _requests(draft: Draft) -> _Requests:
+def _requests(draft: Draft, context: Context) -> _Requests:
     found = _Requests()
+    missing: dict[tuple[str, str], str] = {}
     for task, program, number, site in _programs(draft):
         found.sites.setdefault(site, _Jobs()).add(number, task.id)
         for namespace, keys in program.profiles.items():
@@ -95,13 +106,14 @@ def _requests(draft: Draft) -> _Requests:
                 table = found.expressions if is_expression and key in READ_OF_CONDOR else found.profiles
                 table.setdefault((namespace, key), _Jobs()).add(number, task.id)
         transformation = program.executable.transformation
-        if container := program.executable.at.container:
-            found.containers.setdefault(container, _Jobs()).add(number, task.id)
-            names = found.transformations.setdefault(container, [])
-            if transformation.full_name not in names:
-                names.append(transformation.full_name)
-        if transformation.hooks:
-            found.hooks.setdefault(transformation.full_name, _Jobs()).add(number, task.id)
+        if (container := program.container) is not None and executor_of(context.sites[site]) == LOCAL:
+            kind = container.type, container.program
+            if kind not in missing:
+                missing[kind] = missing_program(container, context)
+            if missing[kind]:
+                found.containers.setdefault(container.name, _Jobs()).add(number, task.id)
+                names = found.lacking.setdefault(container.name, (missing[kind], []))[1]
+                names += [] if transformation.full_name in names else [transformation.full_name]
     return found
 
 
@@ -188,19 +200,6 @@ def _place_among_properties(name: str, properties: Properties) -> tuple[str, int
     return (file, int(line)) if line.isdigit() else ("", 0)
 
 
-def _hooks(draft: Draft, transformations: dict[str, _Jobs], context: Context) -> None:
-    tasks = _Jobs()
-    for job, _ in draft.task_jobs():
-        for task in draft.tasks_of(job):
-            if task.hooks:
-                tasks.add(1, task.id)
-    where = ["the workflow"] if draft.workflow.hooks else []
-    where += [str(tasks)] if tasks.number else []
-    where += [f"transformation {name!r} ({jobs})" for name, jobs in transformations.items()]
-    if where:
-        context.warn("unsupported", f"shell hooks are not run in this version: those of {_and(where)}")
-
-
 def _limits(draft: Draft, context: Context) -> None:
     """Warn of limits for a category that no job has: mostly the name is misspelt."""
     limits = {f"dagman.{key}": key.rpartition(".") for key in context.properties.under("dagman.")}
@@ -209,6 +208,8 @@ def _limits(draft: Draft, context: Context) -> None:
         return
     categories = {planned.category for _, planned in draft.auxiliary_jobs()} | set(DEFAULT_LIMITS)
     categories |= {placement.resources.category or "" for placement in draft.placements}
+    if draft.children:
+        categories.add(SUB_WORKFLOW_CATEGORY)
     for key, category in limited.items():
         if category not in categories:
             file, line = _place_among_properties(key, context.properties)
@@ -217,8 +218,3 @@ def _limits(draft: Draft, context: Context) -> None:
                 category, categories - {""}, "remove it, or give jobs the profile dagman.CATEGORY"
             )
             context.warnings.append(Problem(message, hint, file, line, "unused-limit"))
-
-
-def _and(texts: Iterable[str]) -> str:
-    *most, last = texts
-    return f"{'; '.join(most)}; and {last}" if most else last

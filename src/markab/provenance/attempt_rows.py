@@ -22,7 +22,7 @@ from markab.journal.attempt_record import AttemptRecord, Invocation
 from markab.journal.history import another_plan
 from markab.journal.reader import Line
 from markab.journal.records import AttemptEnd, AttemptRunning, AttemptStart, RunEnd, RunStart
-from markab.plan.model import Kind
+from markab.plan.model import SUB_WORKFLOWS, Kind
 from markab.provenance.plan_rows import JobDescriptions
 from markab.provenance.row_writer import Row, Writer
 from markab.provenance.stampede_states import (
@@ -279,7 +279,8 @@ class AttemptRows:
         id = self._next_instance
         self._next_instance = id + 1
         executed = time if it.site in run.local_sites else None
-        self._open[position] = OpenAttempt(id, it.site, time, executed, seq)
+        site = "local" if it.site == SUB_WORKFLOWS else it.site
+        self._open[position] = OpenAttempt(id, site, time, executed, seq)
 
     def _running(self, it: AttemptRunning, line: Line) -> None:
         attempt = self._open.get(it.job)
@@ -398,27 +399,12 @@ class AttemptRows:
                 transformation, executable = (
                     description.tasks[seq - 1] if seq <= len(description.tasks) else ("", "")
                 )
-                cpu = None if it.utime_s is None else it.utime_s + it.stime_s
-                duration = it.duration_s
-                add(
-                    (
-                        number,
-                        wf_id,
-                        id,
-                        seq,
-                        it.start,
-                        duration,
-                        cpu,
-                        it.status,
-                        transformation,
-                        it.argv[0] if it.argv else executable,
-                        _command_line(it),
-                        it.task,
-                        it.maxrss_kb,
-                        cpu / duration if cpu is not None and duration > 0 else None,
-                    )
-                )
+                add((number, wf_id, id, seq, *_process(it, transformation, executable, it.task)))
                 number += 1
+            for seq, name, script in ((-1, "dagman::pre", record.pre), (-2, "dagman::post", record.post)):
+                if script is not None:
+                    add((number, wf_id, id, seq, *_process(script, name, "", None)))
+                    number += 1
         elif record.start is not None:
             transformation, executable = description.tasks[0]
             end = time if record.end is None else record.end
@@ -472,6 +458,24 @@ class AttemptRows:
                     size_bytes if moved.bytes is None else moved.bytes,
                     sha256 if moved.sha256 is None else moved.sha256,
                 )
+
+
+def _process(it: Invocation, transformation: str, executable: str, task: str | None) -> tuple[object, ...]:
+    """Return the columns of `invocation` from `start_time` on."""
+    cpu = None if it.utime_s is None else it.utime_s + it.stime_s
+    duration = it.duration_s
+    return (
+        it.start,
+        duration,
+        cpu,
+        it.status,
+        transformation,
+        it.argv[0] if it.argv else executable,
+        _command_line(it),
+        task,
+        it.maxrss_kb,
+        cpu / duration if cpu is not None and duration > 0 else None,
+    )
 
 
 def _command_line(it: Invocation) -> str:

@@ -46,6 +46,7 @@ from markab.errors import MarkabError
 from markab.plan.braindump import read_braindump
 from markab.plan.submit_dir import SubmitDir
 from markab.provenance.database_location import EVENTS, has_database, run_properties
+from markab.provenance.started_runs import note_started
 from markab.provenance.watchdog import HANG_S, Watchdog, processor_time_s
 
 _BOOT = """import sys
@@ -259,6 +260,7 @@ class FollowerProcess:
 @contextmanager
 def following(submit_dir: Path) -> Iterator[FollowerProcess]:
     """Follow a run while the block runs. The last pass may take longer: see `FollowerProcess.finish`."""
+    note_started(submit_dir)
     follower = FollowerProcess(submit_dir)
     try:
         yield follower

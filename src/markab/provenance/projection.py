@@ -12,6 +12,7 @@ rows of the run are rebuilt.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from markab.journal.attempt_record import AttemptRecord
 from markab.journal.reader import JournalReader, Line, is_still_there, mark_of, whole_bytes
 from markab.journal.records import decoder
 from markab.plan.braindump import Braindump, read_braindump
+from markab.plan.child_directory import ChildRun, child_runs
 from markab.plan.plan_file import PlanFile
 from markab.plan.submit_dir import SubmitDir
 from markab.provenance import schema
@@ -52,11 +54,15 @@ class _Stale(Exception):
 class Projector:
     """Keeps a database current with one run. May be used repeatedly; `close` closes the plan.
 
-    Keeps between passes what would otherwise be read back from the database.
+    The database has its sub-workflows, too. Keeps between passes what would otherwise be read back from the database.
     """
 
-    def __init__(self, submit_dir: Path, target: Target | None = None) -> None:
+    def __init__(
+        self, submit_dir: Path, target: Target | None = None, parent: Projector | None = None
+    ) -> None:
         """Open the run in `submit_dir`; without `target`, its properties name the database.
+
+        `parent` keeps the run of which it is a sub-workflow.
 
         Raises:
             NotARun, CorruptPlan: no run there.
@@ -65,12 +71,22 @@ class Projector:
         self.directory = SubmitDir(Path(submit_dir).resolve())
         self.braindump = read_braindump(self.directory.braindump)
         self.target = target or target_of(self.directory, self.braindump)
+        self._parent = parent
+        self._children: dict[Path, Projector] = {}
+        self._linked: dict[Path, int] = {}
+        """Sub-workflow → bytes of its parent's journal when its attempts were linked to it."""
+        self._seen_bytes = -1
+        """Of the journal, when the database had all of it."""
         self._plan: PlanFile | None = None
         self._descriptions: JobDescriptions | None = None
         self._remembered: tuple[int, str, dict[int, OpenAttempt]] | None = None
 
     def close(self) -> None:
         """Close the plan; may be called twice."""
+        for child in self._children.values():
+            child.close()
+        self._children.clear()
+        self._linked.clear()
         if self._plan is not None:
             self._plan.close()
         self._plan = self._descriptions = self._remembered = None
@@ -112,7 +128,7 @@ class Projector:
                 self._erase(patience_s)
 
     def _erase(self, patience_s: float) -> None:
-        self._remembered = None
+        self.close()
         if self.target.is_ours and self.target.file is not None:
             remove(self.target.file)
         else:
@@ -123,16 +139,32 @@ class Projector:
             self.project(connection)
 
     def _delete_rows(self, patience_s: float) -> None:
-        """Delete the rows of this run, and no others."""
+        """Delete the rows of this run and of its sub-workflows, and no others."""
         with connected(self.target, patience_s=patience_s) as connection:
             if connection.dialect.name == "sqlite":
                 connection.exec_driver_sql("PRAGMA foreign_keys = ON")
             with transaction(connection):
                 create_tables(connection)
+                number = connection.execute(_NUMBER, {"uuid": self.uuid}).scalar()
+                below = schema.workflow.c.root_wf_id == number
+                connection.execute(
+                    schema.workflow.delete().where(below & (schema.workflow.c.wf_id != number))
+                )
                 connection.execute(schema.workflow.delete().where(schema.workflow.c.wf_uuid == self.uuid))
 
     def is_current(self, connection: Connection) -> bool:
-        """Return whether the whole journal is in the database. Takes no lock."""
+        """Return whether the whole journal is in the database, and those of its sub-workflows. Takes no lock."""
+        return self._has_own(connection) and all(
+            child.is_current(connection) for _, child in self._find_children()
+        )
+
+    def descendants(self) -> Iterator[Projector]:
+        """Yield those of all sub-workflows that the last pass found."""
+        for child in self._children.values():
+            yield child
+            yield from child.descendants()
+
+    def _has_own(self, connection: Connection) -> bool:
         if not has_tables(connection) or not inspect(connection).has_table("markab_projection"):
             return False
         row = connection.execute(_PLACE, {"uuid": self.uuid}).one_or_none()
@@ -143,22 +175,48 @@ class Projector:
             and is_still_there(self.directory.journal, row.journal_bytes, row.last_line)
         )
 
-    def find(self, connection: Connection) -> int:
-        """Return the number of the run in a database; 0: it is not there."""
+    def find(self, connection: Connection, uuid: str | None = None) -> int:
+        """Return the number of the run, or of another of its tree, in a database; 0: it is not there."""
         if not has_tables(connection) or not inspect(connection).has_table("markab_projection"):
             return 0
-        row = connection.execute(_PLACE, {"uuid": self.uuid}).one_or_none()
+        row = connection.execute(_PLACE, {"uuid": uuid or self.uuid}).one_or_none()
         return int(row.wf_id) if row is not None else 0
 
     def project(self, connection: Connection) -> None:
         """Bring an open database up to date. Raises as `update`."""
-        with translated_errors(self.target):
-            if self.is_current(connection):
-                return
-            with without_garbage_collection():
-                damage = self._project(connection)
+        size_bytes = whole_bytes(self.directory.journal)
+        damage: CorruptJournal | None = None
+        if size_bytes != self._seen_bytes:
+            with translated_errors(self.target):
+                if not self._has_own(connection):
+                    with without_garbage_collection():
+                        damage = self._project(connection)
+            self._seen_bytes = size_bytes
+        for child_run, child in self._find_children():
+            if child_run.path not in self._children:
+                self._children[child_run.path] = child
+            child.project(connection)
+            if self._linked.get(child_run.path) != size_bytes:
+                self._link(connection, child_run.position, child)
+                self._linked[child_run.path] = size_bytes
         if damage is not None:
             raise damage
+
+    def _find_children(self) -> Iterator[tuple[ChildRun, Projector]]:
+        """Yield the sub-workflows that have plans, and are in the database of this run."""
+        for found in child_runs(self.directory.path, self.plan):
+            if found.is_inside:
+                yield (
+                    found,
+                    self._children.get(found.path) or Projector(found.path, self.target, self),
+                )
+
+    def _link(self, connection: Connection, position: int, child: Projector) -> None:
+        """Enter which workflow the attempts of a job were."""
+        with translated_errors(self.target), transaction(connection):
+            connection.execute(
+                _LINK, {"uuid": self.uuid, "position": position, "child": child.uuid, "format": schema.FORMAT}
+            )
 
     def _project(self, connection: Connection) -> CorruptJournal | None:
         """Project the new records; return the error in the journal at which that ended early."""
@@ -252,7 +310,16 @@ class Projector:
     ) -> tuple[RunConstants, ProjectionState]:
         """Write the rows of the plan."""
         wf_id = writer.new_ids("workflow", 1)
-        values = workflow_values(self.braindump, self.target) | {"wf_id": wf_id, "root_wf_id": wf_id}
+        above: dict[str, object] = {"wf_id": wf_id, "root_wf_id": wf_id}
+        if self._parent is not None:
+            root = self._parent
+            while root._parent is not None:
+                root = root._parent
+            numbers = [
+                connection.execute(_NUMBER, {"uuid": one.uuid}).scalar() for one in (root, self._parent)
+            ]
+            above |= {"root_wf_id": numbers[0], "parent_wf_id": numbers[1]}
+        values = workflow_values(self.braindump, self.target) | above
         connection.execute(schema.workflow.insert().values(values))
         plan = self.plan
         assert self._descriptions is not None
@@ -306,6 +373,12 @@ class Projector:
 _PLACE = text(
     "SELECT p.*, w.submit_dir FROM markab_projection p JOIN workflow w ON w.wf_id = p.wf_id "
     "WHERE w.wf_uuid = :uuid"
+)
+_NUMBER = text("SELECT wf_id FROM workflow WHERE wf_uuid = :uuid")
+_LINK = text(
+    "UPDATE job_instance SET subwf_id = (SELECT wf_id FROM workflow WHERE wf_uuid = :child) "
+    "WHERE job_id = (SELECT p.first_job_id + :position FROM markab_projection p JOIN workflow w ON w.wf_id = p.wf_id "
+    "WHERE w.wf_uuid = :uuid AND p.format = :format) AND subwf_id IS NULL"
 )
 _HOSTS = text("SELECT site, hostname, host_id FROM host WHERE wf_id = :wf_id")
 _OPEN = text(

@@ -226,7 +226,8 @@ LEFT JOIN (
            CAST(sum(remote_duration) AS DOUBLE PRECISION) AS took,
            CAST(sum(remote_cpu_time) AS DOUBLE PRECISION) AS cpu, max(maxrss) AS rss,
            max(exitcode) AS process_exitcode
-    FROM invocation WHERE job_instance_id BETWEEN :first_attempt AND :last_attempt GROUP BY job_instance_id
+    FROM invocation
+    WHERE job_instance_id BETWEEN :first_attempt AND :last_attempt AND task_submit_seq >= 0 GROUP BY job_instance_id
 ) v ON v.job_instance_id = i.job_instance_id
 WHERE j.job_id {OF_RUN} ORDER BY j.job_id, i.job_submit_seq"""
 

@@ -35,6 +35,26 @@ class Summary(msgspec.Struct, frozen=True):
     sub_workflows: Count
 
 
+def added_summaries(one: Summary, other: Summary) -> Summary:
+    """Return the counts of two workflows together."""
+    pairs = zip(
+        (one.tasks, one.jobs, one.sub_workflows),
+        (other.tasks, other.jobs, other.sub_workflows),
+        strict=True,
+    )
+    return Summary(
+        *(
+            Count(
+                a.succeeded + b.succeeded,
+                a.failed + b.failed,
+                a.unfinished + b.unfinished,
+                a.retries + b.retries,
+            )
+            for a, b in pairs
+        )
+    )
+
+
 class WallTimes(msgspec.Struct, frozen=True):
     """The times below that table. "Submit side": from when a job was seen running until it was seen to end."""
 

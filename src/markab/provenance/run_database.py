@@ -16,6 +16,9 @@ from types import TracebackType
 from sqlalchemy import Connection
 
 from markab.errors import MarkabError, StorageError
+from markab.plan.braindump import read_braindump
+from markab.plan.child_directory import root_directory
+from markab.plan.submit_dir import SubmitDir
 from markab.provenance.database import DatabaseLocked, connected
 from markab.provenance.database_location import Target, cache_file, file_target, memory_target
 from markab.provenance.projection import Projector
@@ -61,13 +64,17 @@ def open_database(submit_dir: str | os.PathLike[str], *, patience_s: float = PAT
         StorageError: the database cannot be reached.
         NewerFormat: it belongs to another version.
     """
-    projector = Projector(Path(submit_dir))
+    asked = SubmitDir(Path(submit_dir).resolve())
+    root = root_directory(asked)
+    projector = Projector(root)
+    uuid = projector.uuid if root == asked.path else read_braindump(asked.braindump).get("wf_uuid") or ""
     try:
         problem = ""
         for target in _places(projector):
             projector.target = target
             try:
-                return _opened(projector, patience_s, [note for note in (problem, target.note) if note])
+                notes = [note for note in (problem, target.note) if note]
+                return _opened(projector, asked.path, uuid, patience_s, notes)
             except StorageError as error:
                 if target.file is None or not target.is_ours:
                     raise
@@ -77,7 +84,9 @@ def open_database(submit_dir: str | os.PathLike[str], *, patience_s: float = PAT
         projector.close()
 
 
-def _opened(projector: Projector, patience_s: float, notes: list[str]) -> Database:
+def _opened(
+    projector: Projector, directory: Path, uuid: str, patience_s: float, notes: list[str]
+) -> Database:
     target = projector.target
     stack = ExitStack()
     try:
@@ -90,10 +99,10 @@ def _opened(projector: Projector, patience_s: float, notes: list[str]) -> Databa
             connection = stack.enter_context(connected(target, read_only=True))
         return Database(
             connection,
-            projector.find(connection),
-            projector.uuid,
+            projector.find(connection, uuid),
+            uuid,
             target,
-            projector.directory.path,
+            directory,
             notes,
             stack,
         )

@@ -16,6 +16,7 @@ from markab.provenance.database_location import has_database, run_properties, ta
 from markab.provenance.jobstate_log import JobstateLog
 from markab.provenance.monitord_files import write_monitord_files
 from markab.provenance.projection import Projector
+from markab.provenance.started_runs import forget_started
 
 PATIENCE_S = 10.0
 
@@ -45,6 +46,8 @@ class RunUpdater:
         plan.close()
         self._log = JobstateLog(submit_dir, local_sites)
         self._projector: Projector | None = None
+        self._logs: dict[Path, JobstateLog] = {}
+        """Of sub-workflows."""
         self._entered: list[master_database.State] | None = None
 
     def probe(self) -> str:
@@ -85,6 +88,7 @@ class RunUpdater:
         """Update the database, then what shows the state of the run elsewhere; return the errors of the latter."""
         projector = self._projector = self._projector or Projector(self._directory.path)
         projector.update(patience_s=PATIENCE_S)
+        self._log_sub_workflows(projector)
         with connected(projector.target, read_only=True, patience_s=PATIENCE_S) as connection:
             states = master_database.states_of(connection, projector.find(connection))
         if states == self._entered:
@@ -98,9 +102,18 @@ class RunUpdater:
             projector.directory, projector.braindump, projector.target, states
         ):
             warnings.append(problem)
+        else:
+            forget_started(projector.directory.path)
         if not warnings:
             self._entered = states
         return warnings
+
+    def _log_sub_workflows(self, projector: Projector) -> None:
+        for child in projector.descendants():
+            path = child.directory.path
+            if path not in self._logs:
+                self._logs[path] = JobstateLog(path, child.plan.header.local_sites)
+            self._logs[path].update()
 
     def _close(self) -> None:
         """Open the database again the next time: a repair may have moved it."""

@@ -11,6 +11,7 @@ from markab.diagnosis.failure_analysis import Analysis, Analyzer, CauseGroup
 from markab.formatting import clipped, count, shown_path, titled
 from markab.journal.attempt_story import log_texts
 from markab.journal.undeclared_files import undeclared_text
+from markab.plan.child_directory import root_directory
 from markab.plan.run_command import run_command
 from markab.reports.failure_report import (
     FILES_SHOWN,
@@ -20,6 +21,7 @@ from markab.reports.failure_report import (
     labelled,
     printed_lines,
 )
+from markab.reports.hook_failures import hook_warnings
 from markab.reports.pegasus_analyzer import OUTPUT_LINES, pegasus_text, to_json
 from markab.reports.status import Status, status_of
 
@@ -72,6 +74,7 @@ class MarkabFailures(FailureReport):
             lines.append(f"  warning: {text}")
         if self.missing_results:
             lines.append(f"  warning: {self.missing_results}")
+        lines += [f"  warning: {text}" for text in hook_warnings(self.run.plan.header, self.run.place.path)]
         return lines
 
     def job_lines(self, job: int, verbose: int = 0) -> list[str]:
@@ -106,7 +109,7 @@ class MarkabFailures(FailureReport):
             f"run it again by hand:  markab analyze {place} --debug-job JOB",
         ]
         if self.analysis.state != "Running" and not edited:
-            command = run_command(self.run.place.path)
+            command = run_command(root_directory(self.run.place))
             lines.append(f"after the correction:  {command}    (what succeeded is kept)")
         return lines
 

@@ -11,10 +11,18 @@ import msgspec
 
 from markab.diagnosis.reuse_verdict import find_origin
 from markab.formatting import duration, moment, output_lines, printable_line, size
-from markab.journal.attempt_story import AttemptStory, captured, error_lines, log_texts, read_attempts
+from markab.journal.attempt_story import (
+    AttemptStory,
+    captured,
+    environment_texts,
+    error_lines,
+    log_texts,
+    read_attempts,
+)
 from markab.journal.lifecycle import State
 from markab.journal.run_reader import RunReader
 from markab.plan.job_lookup import find_job
+from markab.reports.container_text import container_texts
 from markab.reports.reused_task import REUSED, reused_rows
 from markab.transfers.base import redact
 
@@ -207,6 +215,8 @@ def _attempt_lines(attempt: AttemptStory, submit_dir: Path, origin: str) -> list
     lines += [f"  {line}" for line in error_lines(record)]
     if record.get("cwd"):
         lines.append(f"  in     {record['cwd']}{_kept(record)}")
+    lines += [f"  with   {text}" for text in environment_texts(record)]
+    lines += [f"  container {text}" for text in container_texts(record)]
     lines += _script_lines(record, "pre")
     for invocation in record.get("invocations", ()):
         lines += _invocation_lines(invocation)

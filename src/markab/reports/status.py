@@ -9,7 +9,8 @@ never run because a parent failed stay UNREADY.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ from markab.journal.run_reader import STATES, RunReader
 from markab.journal.run_times import RunTimes
 from markab.plan.run_command import run_command
 from markab.plan.submit_dir import SubmitDir
+from markab.reports.hook_failures import hook_warnings
 
 if TYPE_CHECKING:
     from markab.diagnosis.waiting import Waiting
@@ -90,7 +92,7 @@ class Status:
     held: str = ""
     """Why the engine starts nothing new at the moment; also in `note`."""
     warnings: tuple[str, ...] = ()
-    """Warnings of the running engine."""
+    """Warnings of the running engine, and of hooks that failed."""
     on_hold: Mapping[str, str] = field(default_factory=dict)
     """Id of a job that its site holds → the site's reason; as far as the engine lists the job."""
     workflow: str = ""
@@ -108,6 +110,8 @@ class Status:
     """Why jobs wait, the most common reason first; only on request."""
     scratch: Mapping[str, ScratchUse] = field(default_factory=dict)
     """By site, as the last engine reported it; of a run with a bound on scratch."""
+    inner: tuple[tuple[str, Status], ...] = ()
+    """Those of its sub-workflows, each by the names of the jobs on the way to it; the counts above are without theirs."""
 
     @property
     def percent_done(self) -> float:
@@ -128,10 +132,10 @@ class Status:
 
     def to_json(self, queue: bool = True) -> dict[str, Any]:
         """Return it with the keys of Pegasus' status."""
-        counts: dict[str, Any] = {name: getattr(self, name) for name in COLUMNS}
-        counts |= {"percent_done": self.percent_done, "total": self.total}
-        root = counts | {"state": self.state, "dagname": self.dag}
-        shown: dict[str, Any] = {"totals": counts, "dags": {"root": root}}
+        dags = {"root": self._counts() | {"state": self.state, "dagname": self.dag}}
+        for name, one in self.inner:
+            dags[name] = one._counts() | {"state": one.state, "dagname": one.dag}
+        shown: dict[str, Any] = {"totals": self._with_inner()._counts(), "dags": dags}
         if queue and self.jobs:
             ads = [
                 {
@@ -157,6 +161,17 @@ class Status:
             shown["warnings"] = list(self.warnings)
         return shown
 
+    def _counts(self) -> dict[str, Any]:
+        counts: dict[str, Any] = {name: getattr(self, name) for name in COLUMNS}
+        return counts | {"percent_done": self.percent_done, "total": self.total}
+
+    def _with_inner(self) -> Status:
+        """Return it with the counts of the whole tree."""
+        every = (self, *(one for _, one in self.inner))
+        return replace(
+            self, **{name: sum(getattr(one, name) for one in every) for name in (*COLUMNS, "total")}
+        )
+
     def text(
         self,
         long: bool = False,
@@ -170,16 +185,20 @@ class Status:
         parts = [LEGEND] if legend else []
         if queue and self.jobs:
             parts.append(self._queue_text(clock()))
-        cells = [f"{getattr(self, column):,}" for column in COLUMNS] + [f"{self.percent_done:.1f}"]
+        cells = self._with_inner()._cells()
         header = LONG_HEADER if long else HEADER
         widths = [max(len(word), len(cell), 6) + 1 for word, cell in zip(header, cells, strict=False)]
         heads = "".join(word.rjust(width) for word, width in zip(header, widths, strict=False))
-        row = "".join(cell.rjust(width) for cell, width in zip(cells, widths, strict=True))
+        rows = [_row(cells, widths)]
         if long:
-            width = max(len(self.state), 7)
+            width = max(*(len(one.state) for one in (self, *(one for _, one in self.inner))), 7)
             heads += f"  {'STATE':<{width}} DAGNAME"
-            row += f"  {self.state:<{width}} {name}"
-        parts.append(f"{heads}\n{row}\nSummary: 1 DAG total ({self.state}:1){self._times(clock())}\n")
+            total = rows if self.inner else []
+            rows = [
+                f"{_row(one._cells(), widths)}  {one.state:<{width}} {shown}"
+                for shown, one in ((name, self), *self._inner_names(directories))
+            ] + [f"{row}  {'':<{width}} TOTALS" for row in total]
+        parts.append("\n".join([heads, *rows, f"Summary: {self._dags()}{self._times(clock())}\n"]))
         if self.waiting:
             parts.append("".join(f"  {group.line()}\n" for group in self.waiting))
         if self.scratch:
@@ -189,6 +208,18 @@ class Status:
         if self.warnings:
             parts.append("".join(f"warning: {warning}\n" for warning in self.warnings))
         return "\n".join(parts)
+
+    def _cells(self) -> list[str]:
+        return [f"{getattr(self, column):,}" for column in COLUMNS] + [f"{self.percent_done:.1f}"]
+
+    def _inner_names(self, directories: bool) -> Iterator[tuple[str, Status]]:
+        for name, one in self.inner:
+            yield str(one.submit_dir) if directories else name, one
+
+    def _dags(self) -> str:
+        states = Counter(one.state for one in (self, *(one for _, one in self.inner)))
+        shown = ", ".join(f"{state}:{number}" for state, number in states.items())
+        return f"{count(states.total(), 'DAG')} total ({shown})"
 
     def _queue_text(self, now: float) -> str:
         lines = [
@@ -215,6 +246,10 @@ class Status:
         return f", {self.times(now).text()}" if self.started else ""
 
 
+def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
+    return "".join(cell.rjust(width) for cell, width in zip(cells, widths, strict=True))
+
+
 def status_of(run: RunReader, why: bool = False) -> Status:
     """Return the progress of a run at its last `read`; with `why`, also why jobs wait."""
     progress = run.engine_progress()
@@ -224,6 +259,7 @@ def status_of(run: RunReader, why: bool = False) -> Status:
     if progress is not None and progress.outcome is None and progress.uuid == run.uuid:
         held, warnings = progress.held, tuple(progress.warnings)
         on_hold = _on_hold(progress)
+    warnings += hook_warnings(run.plan.header, run.place.path)
     status = replace(
         _counted(run, _note(run) or held, held, warnings), on_hold=on_hold, scratch=_scratch(run, progress)
     )
@@ -390,7 +426,10 @@ def _from_progress(run: RunReader, progress: Progress) -> Status:
         note=(stopping or progress.held) if lives else "",
         held=progress.held if lives else "",
         on_hold=_on_hold(progress) if lives else {},
-        warnings=tuple(progress.warnings) if lives else (),
+        warnings=(
+            *(progress.warnings if lives else ()),
+            *hook_warnings(run.plan.header, run.place.path),
+        ),
         workflow=run.plan.header.workflow,
         submit_dir=run.place.path,
         uuid=progress.uuid,

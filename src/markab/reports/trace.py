@@ -21,12 +21,13 @@ from markab.diagnosis.failure_analysis import Analyzer
 from markab.diagnosis.reuse_verdict import find_origin
 from markab.errors import MarkabError
 from markab.formatting import clipped, count, duration, moment, parameters_text, size, titled
-from markab.journal.attempt_story import read_attempts
+from markab.journal.attempt_story import environment_texts, read_attempts
 from markab.journal.lifecycle import State
 from markab.plan.job_lookup import find_job
 from markab.plan.model import Kind, PlannedJob
 from markab.plan.reused_tasks import read_reused_tasks
 from markab.plan.run_command import run_command
+from markab.reports.container_text import container_texts
 from markab.reports.graph.dot import dot_string
 from markab.reports.graph.labels import showable
 from markab.reports.reused_task import find_reused_task
@@ -100,8 +101,12 @@ class TracedJob:
     """Why it failed."""
     label: str = ""
     """As `PlannedJob.label`."""
+    containers: list[str] = field(default_factory=list)
+    """Those in which its tasks ran, each with the checksum of its image."""
     reused: str = ""
     """The earlier job that made its outputs, which it brought; its commands were run there."""
+    environments: list[str] = field(default_factory=list)
+    """The software environments of its tasks, one a text."""
 
 
 @dataclass
@@ -197,7 +202,9 @@ class Trace:
                 lines.append(f"{indent}  (its inputs: see above)")
                 continue
             shown.add(f"job {job.id}")
+            lines += [f"{indent}  in container {text}" for text in job.containers]
             lines += [f"{indent}  $ {clipped(command, ARGUMENT_CHARACTERS)}" for command in job.commands]
+            lines += [f"{indent}  with {text}" for text in job.environments]
             children = [
                 (name, f"{indent}  {'└─' if last else '├─'} ", f"{indent}  {'   ' if last else '│  '}")
                 for name, last in _with_last(job.inputs)
@@ -376,9 +383,11 @@ class _Tracer:
             attempt=run.history.attempts[position],
             reason=self._reason(job, position) if state == "failed" else "",
             label=job.label,
+            containers=container_texts(record),
             reused=find_origin(run.plan.header.reuse, made.get("run", ""), made.get("job", "")).text()
             if made
             else "",
+            environments=environment_texts(record),
         )
 
     def _state(self, position: int) -> str:

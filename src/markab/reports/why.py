@@ -10,9 +10,19 @@ from typing import Any, NamedTuple
 from markab.diagnosis.failure_analysis import Analyzer
 from markab.diagnosis.reuse_verdict import reuse_verdict
 from markab.diagnosis.waiting import Waiting, WaitingReasons
-from markab.formatting import clipped, count, duration, moment, parameters_text, printable_line, titled
+from markab.formatting import (
+    clipped,
+    count,
+    duration,
+    moment,
+    parameters_text,
+    printable_line,
+    shown_path,
+    titled,
+)
 from markab.journal.attempt_story import AttemptStory, read_attempts
 from markab.journal.lifecycle import State
+from markab.plan.child_directory import child_runs
 from markab.plan.job_lookup import find_job
 from markab.plan.model import Kind, PlannedJob
 from markab.reports.reused_task import ReusedTaskReport, find_reused_task
@@ -55,6 +65,8 @@ class JobExplanation:
     remedy: str = ""
     again: str = ""
     """With reuse by content: why its task was to be run, or which earlier job made its outputs."""
+    inside: Path | None = None
+    """The submit directory of the sub-workflow that the job is."""
     parameters: dict[str, str] = field(default_factory=dict)
     """Those of the script that built the workflow."""
 
@@ -67,6 +79,7 @@ class JobExplanation:
             "site": self.job.site,
             "origin": self.origin,
             **({"again": self.again} if self.again else {}),
+            **({"inside": str(self.inside)} if self.inside else {}),
             **({"parameters": self.parameters} if self.parameters else {}),
             "verdict": self.verdict,
             "remedy": self.remedy,
@@ -85,6 +98,8 @@ class JobExplanation:
         if job.label:
             lines.append(f"  label     {printable_line(job.label)}")
         lines.append(f"  made by   {self.origin}")
+        if self.inside:
+            lines.append(f"  inside    {shown_path(self.inside)}, the submit directory of the sub-workflow")
         if self.again:
             lines.append(f"  reuse     {self.again}")
         if self.parameters:
@@ -158,6 +173,9 @@ def read_why(
             parameters=run.plan.header.parameters,
         )
         story.again = reuse_verdict(run, position)
+        if job.kind is Kind.SUBWORKFLOW:
+            below = child_runs(run.place.path, run.plan)
+            story.inside = next((child.path for child in below if child.position == position), None)
         for attempt in read_attempts(run.place.journal, position):
             story.attempts.append((attempt, _ended(run, story, attempt, running)))
         story.verdict = _verdict(status.state, waits.of(position), standing(position), story)

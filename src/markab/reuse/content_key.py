@@ -36,7 +36,7 @@ class RecipeProgram(msgspec.Struct, frozen=True, array_like=True):
     how: Literal["staged", "installed", "declared"]
     """An input of the job; a file of this machine; or a program of another site, which its catalog declares."""
     name: str
-    """The name by which it is called: programs such as `busybox` do something else by another. If declared, with namespace and version."""
+    """The name by which it is called: programs such as `busybox` do something else by another. If declared, with namespace and version; in a container, its path there."""
     sha256: str = ""
     """Of the file behind all links; if installed."""
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from markab.errors import Problem
 from markab.formatting import count
+from markab.spec.container_checks import check_containers
 from markab.spec.lfn import lfn_fault
 from markab.spec.model import (
     Checksum,
@@ -150,19 +151,9 @@ def check_transformations(
     def problem(item: object, message: str, hint: str, kind: str) -> None:
         problems.append(Problem(message, hint, file, line_of(item), kind))
 
-    containers: set[str] = set()
+    check_containers(catalog.containers, problem)
     for container in catalog.containers:
-        if container.name in containers:
-            message = f"two containers are named {container.name!r}"
-            problem(container, message, "give each a name of its own", "duplicate-container")
-        containers.add(container.name)
         _check_checksum(container.checksum, f"container {container.name!r}", container, problem)
-        for mount in container.mounts:
-            if len(mount.split(":")) not in (2, 3):
-                hint = "write /on/the/host:/in/the/container, and :ro at the end for read-only"
-                problem(
-                    container, f"mount {mount!r} of container {container.name!r} is wrong", hint, "bad-mount"
-                )
 
     places: set[tuple[str, str]] = set()
     for transformation in catalog.transformations:

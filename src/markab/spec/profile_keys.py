@@ -36,32 +36,30 @@ KEYS: dict[str, dict[str, Effect]] = {
     "pegasus": _keys(
         READ="""
             cores memory diskspace gpus runtime checkpoint.time maxwalltime exitcode.failuremsg exitcode.successmsg
-            data.configuration enable_for_data_reuse transfer.bypass.input.staging style slots.cores slots.memory slots.gpus
+            data.configuration enable_for_data_reuse transfer.bypass.input.staging transfer.arguments transfer.lite.arguments style slots.cores slots.memory slots.gpus
             stagein.clusters stagein.local.clusters stagein.remote.clusters
             stageout.clusters stageout.local.clusters stageout.remote.clusters
             clusters.num clusters.size clusters.maxruntime label group tag transfer.threads nosymlink
-            gridstart.launcher gridstart.launcher.arguments cores.expr memory.expr diskspace.expr gpus.expr runtime.expr
+            gridstart.launcher gridstart.launcher.arguments pegasus_lite_env_source cores.expr memory.expr diskspace.expr gpus.expr runtime.expr
+            container.arguments container.launcher container.launcher.arguments container.program
             job.aggregator job.aggregator.arguments pmc_request_memory pmc_request_cpus pmc_priority
         """,
         NEEDLESS="""
             gridstart gridstart.path gridstart.arguments change.dir create.dir condor.arguments.quote auxillary.local
             relative.submit.dir transfer.proxy
             collapser bundle pmc_task_arguments
-            container.arguments container.launcher container.launcher.arguments
         """,
         BATCH="""
             queue project nodes ppn glite.arguments glite.arguments.expr queue.expr project.expr
         """,
         NOT_YET="""
-            pegasus_lite_env_source
-            transfer.arguments transfer.lite.arguments worker.node.directory relative.dir
+            worker.node.directory relative.dir
             BOTO_CONFIG SSH_PRIVATE_KEY X509_USER_PROXY S3CFG IRODS_ENVIRONMENT_FILE GOOGLE_PKCS12 PEGASUS_CREDENTIALS
         """,
     ),
     "dagman": _keys(
-        READ="RETRY CATEGORY PRIORITY PRE PRE.ARGUMENTS POST POST.ARGUMENTS POST.SCOPE ABORT-DAG-ON",
-        NEEDLESS="MAXPRE MAXPOST MAXIDLE",
-        NOT_YET="NOOP MAXJOBS",
+        READ="RETRY CATEGORY PRIORITY NOOP PRE PRE.ARGUMENTS POST POST.ARGUMENTS POST.SCOPE ABORT-DAG-ON",
+        NEEDLESS="MAXPRE MAXPOST MAXIDLE MAXJOBS",
     ),
     "condor": _keys(
         READ="request_cpus request_gpus request_memory request_disk priority",
@@ -79,6 +77,7 @@ KEYS: dict[str, dict[str, Effect]] = {
         BATCH="count jobtype maxcputime maxmemory maxtime maxwalltime minmemory project queue",
         DROPPED="arguments directory environment executable stdin stdout stderr",
     ),
+    "markab": _keys(READ="environment.requirements environment.conda environment.modules"),
     "selector": _keys(READ="execution.site pfn", NEEDLESS="grid.jobtype"),
 }
 """Namespace → key → effect. In `env` any key may stand, and in `condor` any of HTCondor's."""
@@ -137,7 +136,7 @@ def canonical_key(namespace: str, key: str) -> str:
 
 def is_profile_key(namespace: str, key: str) -> bool:
     """Return whether `<namespace>.<key>` among the properties is a profile for all jobs."""
-    if namespace == "pegasus":
+    if namespace in ("pegasus", "markab"):
         return canonical_key(namespace, key) in KEYS[namespace]
     if namespace == "dagman":
         return effect_of(namespace, canonical_key(namespace, key)) is not None

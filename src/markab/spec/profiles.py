@@ -13,6 +13,7 @@ from markab.spec import units
 from markab.spec.model import Profiles
 from markab.spec.profile_expression import Value, WrongExpression, evaluate
 from markab.spec.profile_keys import canonical_key, canonical_namespace
+from markab.spec.transfer_arguments import transfer_arguments
 
 T = TypeVar("T")
 
@@ -89,7 +90,9 @@ class Resources(msgspec.Struct, frozen=True):
     transfer_jobs: dict[str, int] = {}
     """Key such as `stagein.clusters` → how many transfer jobs there are for a level."""
     transfer_threads: int = 0
-    """Files that are moved at a time for the job."""
+    """Files that are moved at a time for the job; 0: not requested."""
+    own_transfer_threads: int = 0
+    """Of these, those that the job itself moves, if that is another number."""
 
 
 def resources(
@@ -142,7 +145,13 @@ def resources(
             for key in TRANSFER_JOBS
             if (number := read.first(_positive, "a whole number from 1", f"pegasus.{key}"))
         },
-        transfer_threads=read.first(_positive, "a whole number from 1", "pegasus.transfer.threads") or 0,
+        transfer_threads=read.first(_positive, "a whole number from 1", "pegasus.transfer.threads")
+        or read.first(_threads, "arguments such as '-n 4'", "pegasus.transfer.arguments")
+        or 0,
+        own_transfer_threads=read.first(
+            _threads, "arguments such as '-n 4'", "pegasus.transfer.lite.arguments"
+        )
+        or 0,
         success_messages=_messages(pegasus.get("exitcode.successmsg")),
         failure_messages=_messages(pegasus.get("exitcode.failuremsg")),
     )
@@ -259,6 +268,10 @@ def _positive(text: str) -> int:
     if number < 1:
         raise ValueError(text)
     return number
+
+
+def _threads(text: str) -> int:
+    return transfer_arguments(text).threads
 
 
 def _not_negative(text: str) -> int:

@@ -45,6 +45,7 @@ class Properties(MutableMapping[str, str]):
         self._values: dict[str, str] = dict(values or {})
         self._sources: dict[str, str] = dict.fromkeys(self._values, source)
         self._environment: Mapping[str, str] = environment if environment is not None else {}
+        self._refused: set[str] = set()
 
     def __getitem__(self, key: str) -> str:
         return self._resolved(key, self._values[key], ())
@@ -143,10 +144,16 @@ class Properties(MutableMapping[str, str]):
 
     def problem(self, key: str, what: str, hint: str = "") -> Problem:
         """Return a problem with the value of `key`; `what` names the valid values."""
+        self._refused.add(key)
         file, line = _split(self.source(key))
         where = f" ({self.source(key)})" if self.source(key) and not line else ""
         message = f"property {key!r} is {self[key]!r}{where}; {what}"
         return Problem(message, hint or f"change or remove {key!r}", file, line, "bad-property")
+
+    def drop_refused(self) -> None:
+        """Remove the properties with whose values a problem was found, so that each is found once."""
+        for key in self._refused & self.keys():
+            del self[key]
 
     def unknown(self) -> list[Problem]:
         """Return a warning for each unknown property, with the likely name.

@@ -54,7 +54,7 @@ pegasus.data.configuration | condorio | sharedfs nonsharedfs condorio | read | h
 pegasus.data.reuse.scope | full | full partial none | read | which jobs are left out because their outputs exist
 pegasus.integrity.checking | full | full nosymlink none | read | which files have their checksums verified. Default by `pegasus.mode`
 pegasus.register | true | true false | read | whether outputs enter the output replica catalog. In which catalog: `pegasus.catalog.replica.output`
-pegasus.register.deep | true | true false | not-yet | whether they are registered with their directories
+pegasus.register.deep | true | true false | read | whether they are registered with their directories; `false`: under the last part of their names
 pegasus.transfer.bypass.input.staging | false | true false | read | jobs fetch inputs themselves instead of through the staging site. Also as a profile
 pegasus.transfer.container.onhost | true | true false | not-yet | transfers of jobs in containers run outside the container
 pegasus.transfer.links | false | true false | read | link inputs that are on the same site instead of copying them
@@ -62,17 +62,17 @@ pegasus.transfer.threads | 2 | | read | files that one transfer job moves at a t
 pegasus.transfer.stagein.threads | | | read | the same for stage-in jobs
 pegasus.transfer.inter.threads | | | read | the same for inter-site jobs
 pegasus.transfer.stageout.threads | | | read | the same for stage-out jobs
-pegasus.transfer.arguments | | | not-yet | arguments for the transfer tool in transfer jobs
-pegasus.transfer.lite.arguments | | | not-yet | arguments for the transfer tool around a job
+pegasus.transfer.arguments | | | read | arguments for the transfer tool in transfer jobs: `-n N` files at a time, `-m N` tries; others have no effect. Also as a profile, with `-n`
+pegasus.transfer.lite.arguments | | | read | the same for the files that a job moves itself; with `-n`
 pegasus.transfer.worker.package | false | true false | needless | send the worker's tools to the sites
 pegasus.transfer.worker.package.autodownload | true | true false | needless | fetch the worker's tools when they do not fit the node
 pegasus.transfer.worker.package.strict | true | true false | needless | the worker's tools must have the planner's version
 pegasus.transfer.*.impl | Transfer | | needless | which tool transfer jobs use
-pegasus.transfer.*.remote.sites | | | not-yet | sites whose transfer jobs run there
+pegasus.transfer.*.remote.sites | | | read | staging sites whose transfer jobs run there and not at site `local`, separated by commas, or `*` for all; for `stagein`, `stageout`, `inter` or `all`
 pegasus.transfer.stagein.priority | 700 | | read | priority of stage-in jobs. Of those of one level each has one less than that before it
 pegasus.transfer.inter.priority | 700 | | read | priority of inter-site jobs
 pegasus.transfer.stageout.priority | 900 | | read | priority of stage-out jobs
-pegasus.transfer.staging.delimiter | : | | not-yet | stands between the parts of a staged executable's name
+pegasus.transfer.staging.delimiter | - | | read | stands between the parts of a staged executable's name
 pegasus.transfer.disable.chmod.sites | | | needless | sites without jobs that make staged executables executable: there are none, they arrive so
 pegasus.transfer.setup.source.base.url | | | needless | where the worker's tools are fetched from
 pegasus.transfer.refiner | BalancedCluster | BalancedCluster Cluster Basic | read | how transfers are put into jobs. `BalancedCluster` and `Cluster`: one job for ten of a level, or as many as the profiles `stagein.clusters` and `stageout.clusters` say; `Basic`: one for each job
@@ -88,8 +88,8 @@ pegasus.catalog.replica.dax.asrc | false | true false | read | replicas in the w
 pegasus.catalog.replica.chunk.size | 1000 | | needless | replicas read at a time
 pegasus.catalog.replica.mrc.* | | YAML File Regex Directory JDBCRC | read | with `MRC`: kind of one of several replica catalogs, under a name of your choice. Places of a file in the first named come first
 pegasus.catalog.replica.mrc.** | | | read | settings of that catalog, named as those of `pegasus.catalog.replica`, such as `mrc.NAME.file`; `url` is its file, directory or database
-pegasus.catalog.replica.output | | | read | kind of the catalog where outputs are registered. `JDBCRC`, in an SQLite file; `<workflow>-0.replicas.db` in the submit directory if not set
-pegasus.catalog.replica.output.** | | | read | settings of that catalog. `db.url`: `jdbc:sqlite:FILE`
+pegasus.catalog.replica.output | JDBCRC | JDBCRC YAML File | read | kind of the catalog where outputs are registered. `JDBCRC`: in a database, by default the SQLite file `<workflow>-0.replicas.db` in the submit directory
+pegasus.catalog.replica.output.** | | | read | settings of that catalog. `file`, with `YAML` and `File`; `db.url`, `db.user`, `db.password` as of `pegasus.catalog.replica`
 pegasus.catalog.replica.url | | | read | file, directory or database of the replica catalog. Weaker than `file`, `directory` and `db.url`
 pegasus.catalog.replica.db.driver | | | needless | kind of the database of a replica catalog, which its address says
 pegasus.catalog.replica.db.url | | | read | database of a replica catalog of the kind `JDBCRC`. `jdbc:sqlite:FILE`, `jdbc:postgresql://HOST/DATABASE` (extra `postgres`) or `jdbc:mysql://HOST/DATABASE` (extra `mysql`)
@@ -144,8 +144,8 @@ pegasus.dir.storage.mapper.hashed.multiplier | 5 | | needless | files of one dir
 pegasus.dir.storage.mapper.replica | | | read | kind of the catalog that holds the places of outputs. `File` by default, or `Regex`, which is the same, or `YAML`; with `Replica`
 pegasus.dir.storage.mapper.replica.** | | | read | settings of that catalog. `file`: the file with the places; as `--output-map`
 pegasus.dir.storage.deep | false | true false | read | outputs go to directories named after the run
-pegasus.dir.storage | | | not-yet | directory for outputs
-pegasus.dir.exec | | | not-yet | directory of a run below the scratch of a site
+pegasus.dir.storage | | | read | directory for outputs: below the storage of each site, or in its place if it is absolute
+pegasus.dir.exec | | | read | directory of runs below the scratch of each site, or in its place if it is absolute
 pegasus.dir.useTimestamp | false | true false | read | name runs by the time instead of run0001
 pegasus.dir.create.strategy | Minimal | Minimal HourGlass Tentacles | read | which jobs wait for the making of directories. `Minimal`: those that use them; `Tentacles`: the same, as a job waits for what its parents waited for; `HourGlass`: all, for all of them
 pegasus.dir.create.impl | | | needless | how directories are made
@@ -180,9 +180,9 @@ pegasus.condor.dag.checker.jobs | 50000 | | needless | jobs from which on the DA
 pegasus.condor.** | | | needless | settings for HTCondor
 pegasus.credential.encrypt | true | true false | needless | credentials travel encrypted
 pegasus.monitord.events | true | true false | read | write events to the database. `false`: the database is made when it is first needed, and not during the run
-pegasus.monitord.notifications | true | true false | not-yet | run the hooks
-pegasus.monitord.notifications.max | 10 | | not-yet | hooks at a time
-pegasus.monitord.notifications.timeout | 0 | | not-yet | seconds a hook may take; 0 is no limit
+pegasus.monitord.notifications | true | true false | read | run the hooks of the workflow and its jobs
+pegasus.monitord.notifications.max | 10 | | read | hooks that run at a time; 0: none are run
+pegasus.monitord.notifications.timeout | 0 | | read | seconds a hook may take; 0 is no limit
 pegasus.monitord.stdout.disable.parsing | false | true false | needless | keep the output of jobs out of the database
 pegasus.monitord.arguments | | | needless | arguments for the monitoring
 pegasus.monitord.encoding | bp | | needless | encoding of events
@@ -221,6 +221,7 @@ pegasus.catalog.provenance.** | | | needless | old provenance catalog
 markab.dir.submit.mode | 0700 | | read | permissions of a new submit directory, in octal. `0750` or `2770` for a group; a directory that exists keeps its permissions
 markab.cleanup.assumed.size | 10485760 | | read | size of a file of which nothing is known, with `Constraint`: bytes, or an amount such as `1 MB`
 markab.keep.failed | false | true false | read | keep the directory of the last failed attempt of each job. Also `markab run --keep-failed`; the directory is removed when the job is tried again
+markab.retry.by.cause | true | true false | read | what would fail again (a program that does not exist, say) is not tried again, and a job that was killed for lack of memory is tried again with more. `false`: every failure is tried again, as often as `RETRY` says
 markab.fail.fast | false | true false | read | start no other jobs after a job failed for good. Also `markab run --fail-fast`; `--keep-going` is the opposite
 markab.slots.cores | | | read | cores that jobs on this machine may use together. What the machine has if not set; also `--cores`, and the profile `pegasus.slots.cores` of a site
 markab.slots.memory | | | read | memory that jobs on this machine may use together. Such as `8 GB`, MB without a unit; also `--memory`, and the profile `pegasus.slots.memory` of a site

@@ -103,19 +103,44 @@ def read_with_lines(
         StorageError: the file cannot be read.
     """
     data, name = read_bytes(path, limit_bytes), os.fspath(path)
+    if len(data) >= LINES_BYTES and (found := fast_reader.read(data, struct, environment)):
+        return found[0], unknown_line
+    item, _, lines = _structure(data, struct, name, environment)
+    return item, lines.of
+
+
+def workflow_structure(
+    path: str | os.PathLike[str],
+    environment: Mapping[str, str] = os.environ,
+    *,
+    limit_bytes: int = LIMIT_BYTES,
+) -> tuple[Workflow | None, bool]:
+    """Return what can be read of a workflow, unchecked, and whether that is all of it; None as `read_with_lines`.
+
+    Raises:
+        StorageError: the file cannot be read.
+    """
     try:
-        if len(data) >= LINES_BYTES and (found := fast_reader.read(data, struct, environment)):
-            return found[0], unknown_line
+        data = read_bytes(path, limit_bytes)
+    except DocumentError:  # it is too large
+        return None, False
+    item, problems, _ = _structure(data, Workflow, os.fspath(path), environment)
+    return item, not problems
+
+
+def _structure(
+    data: bytes, struct: type[T], name: str, environment: Mapping[str, str]
+) -> tuple[T | None, list[Problem], careful_reader.Lines]:
+    try:
         with without_garbage_collection():
             if struct is Workflow and xml_elements.is_xml(data):
                 from markab.spec.dax3_reader import read_dax
 
-                workflow, _, lines = read_dax(data, name, environment)
-                return cast("T | None", workflow), lines.of
-            item, _, lines = _build(data, struct, name, environment)
-    except DocumentError:
-        return None, unknown_line
-    return item, lines.of
+                workflow, problems, lines = read_dax(data, name, environment)
+                return cast("T | None", workflow), problems, lines
+            return _build(data, struct, name, environment)
+    except DocumentError as error:
+        return None, list(error.problems), careful_reader.Lines()
 
 
 def parse_workflow(

@@ -15,7 +15,7 @@ import msgspec
 
 from markab.spec import model
 
-NAMESPACES = ("env", "condor", "globus", "dagman", "pegasus", "selector", "hints", "stat")
+NAMESPACES = ("env", "condor", "globus", "dagman", "pegasus", "selector", "hints", "stat", "markab")
 """Namespaces of profiles; `hints` is the old name of `selector`."""
 
 

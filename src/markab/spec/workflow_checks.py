@@ -19,7 +19,7 @@ MAX_JOB_NAME_BYTES = 200
 
 _LONG_WORD = re.compile(r"[^ \t\n'\"\\]{131072,}")
 """What Linux gives to no program as one argument (MAX_ARG_STRLEN)."""
-_MAKES = ("output", "checkpoint", "inout")
+MAKES = ("output", "checkpoint", "inout")
 
 
 def unknown_line(item: object) -> int:
@@ -39,12 +39,7 @@ def check_workflow(
     logical file names. `line_of` returns the line of a struct.
     """
     check = _Check(file, line_of, absolute_lfns)
-    check.name(workflow)
-    check.ids(workflow)
-    for task in workflow.jobs:
-        check.task(task)
-    check.folders(workflow)
-    check.dependencies(workflow)
+    check.whole(workflow)
     if workflow.site_catalog:
         check.problems += check_sites(workflow.site_catalog, file, line_of)
     if workflow.replica_catalog:
@@ -54,18 +49,42 @@ def check_workflow(
     return check.problems
 
 
+def wrong_parts(workflow: Workflow, absolute_lfns: bool = False) -> list[object]:
+    """Return the parts of a workflow that have problems: itself, jobs, uses, dependencies, or whole inline catalogs."""
+    check = _Check("", unknown_line, absolute_lfns)
+    check.whole(workflow)
+    wrong = check.wrong
+    if workflow.site_catalog and check_sites(workflow.site_catalog):
+        wrong.append(workflow.site_catalog)
+    if workflow.replica_catalog and check_replicas(workflow.replica_catalog, absolute_lfns=absolute_lfns):
+        wrong.append(workflow.replica_catalog)
+    if workflow.transformation_catalog and check_transformations(workflow.transformation_catalog):
+        wrong.append(workflow.transformation_catalog)
+    return wrong
+
+
 class _Check:
     def __init__(self, file: str, line_of: Callable[[object], int], absolute_lfns: bool) -> None:
         self.file = file
         self.line_of = line_of
         self.absolute_lfns = absolute_lfns
         self.problems: list[Problem] = []
+        self.wrong: list[object] = []
         self.tasks: dict[str, Task] = {}
         self.makers: dict[str, Task] = {}
         self.good: set[str] = set()
 
     def problem(self, item: object, message: str, hint: str, kind: str) -> None:
         self.problems.append(Problem(message, hint, self.file, self.line_of(item), kind))
+        self.wrong.append(item)
+
+    def whole(self, workflow: Workflow) -> None:
+        self.name(workflow)
+        self.ids(workflow)
+        for task in workflow.jobs:
+            self.task(task)
+        self.folders(workflow)
+        self.dependencies(workflow)
 
     def name(self, workflow: Workflow) -> None:
         name = workflow.name
@@ -170,7 +189,7 @@ class _Check:
                 self.problem(use, message, f"leave {what!r} out, or name the files in it", "bad-directory")
             if use.type == "none":
                 continue
-            makes = use.type in _MAKES
+            makes = use.type in MAKES
             before = seen.get(lfn)
             if before is None:
                 seen[lfn] = makes

@@ -213,6 +213,10 @@ _registry: Dict[str, Union[Scheme, Tuple[str, str]]] = {
     "moveto": ("markab.transfers.local", "Local"),
     "http": ("markab.transfers.http", "Http"),
     "https": ("markab.transfers.http", "Http"),
+    "docker": ("markab.transfers.image_registry", "ImageRegistry"),
+    "library": ("markab.transfers.image_registry", "ImageRegistry"),
+    "oras": ("markab.transfers.image_registry", "ImageRegistry"),
+    "shub": ("markab.transfers.image_registry", "ImageRegistry"),
 }
 
 

@@ -14,8 +14,10 @@ class ErrorKind(object):
 
     EXIT = "exit"  # the exit code is not 0
     SIGNAL = "signal"  # ended by a signal
+    MEMORY = "memory"  # ended by the system, because memory ran out
     NO_PROGRAM = "no-program"  # the program, its interpreter or its loader does not exist
     NOT_EXECUTABLE = "not-executable"
+    CONTAINER = "container"  # the container of a task did not start, or its image cannot be loaded
     MISSING_INPUT = "missing-input"
     CHECKSUM = "checksum"  # an input is not what was recorded
     MISSING_OUTPUT = "missing-output"
@@ -24,6 +26,7 @@ class ErrorKind(object):
     SUCCESS_MESSAGE = "success-message"
     PRE_SCRIPT = "pre-script"  # the script before the tasks failed
     POST_SCRIPT = "post-script"  # the script after the tasks failed
+    ENVIRONMENT = "environment"  # its software environment cannot be made
     TIMEOUT = "timeout"
     CANCELLED = "cancelled"
     TRANSFER = "transfer"  # a file did not arrive; trying again may help
@@ -33,6 +36,9 @@ class ErrorKind(object):
     ARGUMENTS = "arguments"  # a command line that cannot be split
     LOST = "lost"  # the engine ended unexpectedly, or the site no longer knows the attempt
     HELD = "held"  # the site did not let it run, and it was withdrawn
+    PLANNING = "planning"  # a sub-workflow cannot be planned
+    SUB_WORKFLOW = "sub-workflow"  # jobs of a sub-workflow failed
+    STOPPED = "stopped"  # a sub-workflow was halted or removed
     INTERNAL = "internal"  # an error of Markab
 
 

@@ -15,12 +15,15 @@ Only such a directory is ever removed as a whole, and no other run works in it.
 WORK = ".work"
 """Directory in a run's scratch, with the directories of attempts, unless the site has another place for them."""
 
+CHILDREN = ".sub"
+"""Directory in a run's scratch, with those of its sub-workflows."""
+
 PART = ".part-"
 """What the name of a temporary file has between `.`, the final name, and a number (`partial_file.py`)."""
 
 _RESERVED = re.compile(
-    r"(?:%s|%s)(?:/|\Z)|(?:.*/)?\.[^/]*%s[^/]*\Z"
-    % (re.escape(MARKER) + r"(?:\.part)?", re.escape(WORK), re.escape(PART)),
+    r"(?:%s|%s|%s)(?:/|\Z)|(?:.*/)?\.[^/]*%s[^/]*\Z"
+    % (re.escape(MARKER) + r"(?:\.part)?", re.escape(WORK), re.escape(CHILDREN), re.escape(PART)),
     re.DOTALL,
 )
 

@@ -26,6 +26,7 @@ from markab.worker.exit_judgement import stop_reason
 from markab.worker.failure import AttemptFailed
 from markab.worker.finish import finish
 from markab.worker.invocation import Process, next_series, open_streams, record_end, record_failed_start
+from markab.worker.oom_kills import OomKills
 from markab.worker.prepare import prepare
 from markab.worker.record import Record
 from markab.worker.steady_time import steady_time
@@ -42,8 +43,14 @@ def run(spec: Spec, stop: threading.Event) -> Record:
     job = spec["job"]
     directory = tempfile.gettempdir()
     out, err = Capture(directory), Capture(directory)
-    deadlines = Deadlines(time.monotonic(), job.get("checkpoint_s", 0.0), job.get("max_wall_s", 0.0))
+    deadlines = Deadlines(
+        time.monotonic(),
+        job.get("checkpoint_s", 0.0),
+        job.get("max_wall_s", 0.0),
+        checkpoint_grace_s=job.get("checkpoint_grace_s", 0.0),
+    )
     running: Dict[int, Process] = {}
+    oom_kills = OomKills()
     null = os.open(os.devnull, os.O_RDONLY)
     try:
         while True:
@@ -54,7 +61,7 @@ def run(spec: Spec, stop: threading.Event) -> Record:
             pid, status, usage = _wait(running, deadlines, stop)
             process = running.pop(pid)
             why = stop_reason(process.task["id"], deadlines, job)
-            record_end(prepared, process, pid, status, usage, steady_time() - process.start, why)
+            record_end(prepared, process, pid, status, usage, steady_time() - process.start, why, oom_kills)
     finally:
         os.close(null)
     return finish(prepared, out, err)

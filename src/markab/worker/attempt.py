@@ -1,7 +1,7 @@
 """An attempt of a compute job: its spec, and its state so far."""
 
 import os
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from markab.transfers.beneath import Beneath
 from markab.transfers.checksum import Verified
@@ -45,20 +45,25 @@ class Prepared(object):
     """An attempt under way: what `prepare` made, and the results since. Owned by one thread at a time."""
 
     __slots__ = (
+        "apart",
         "attempt_key",
         "base_environ",
         "checked",
         "checked_s",
+        "containers",
         "cwd",
         "directories",
         "directory",
         "environ",
+        "environments",
         "errors",
         "guards",
         "has_directory",
         "hashed_s",
+        "images",
         "invocations",
         "job",
+        "left_containers",
         "leftovers",
         "order",
         "redirected",
@@ -103,8 +108,18 @@ class Prepared(object):
         self.checked = 0
         self.checked_s = 0.0
         self.hashed_s = 0.0
+        self.environments: List[Dict[str, Any]] = []
+        """What the record says of the software environments of the tasks."""
         self.transfers: List[Dict[str, Any]] = []
         self.invocations: List[Dict[str, Any]] = []
+        self.images: Dict[str, Tuple[str, str]] = {}
+        """Lfn of the image of a container → its path, which may be outside of `directory`, and its sha256."""
+        self.containers: Dict[str, Any] = {}
+        """Name → the container whose image is ready: a `worker/container_images.py:ReadyContainer`."""
+        self.apart = False
+        """Each task has a container of its own: the image has no shell that starts several."""
+        self.left_containers: List[str] = []
+        """Names of containers that may still be there, as their command did not end by itself."""
         self.order = order_of(job)
         self.scripts = JobScripts(spec)
         self.redirected: List[str] = []

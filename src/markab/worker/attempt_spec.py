@@ -16,11 +16,13 @@ Its keys are the parameters of `make_spec`; in a file, a key that has its defaul
     checksums          object  lfn -> sha256, as far as known
     transfer_threads   int     files that are moved at the same time
     transfer_attempts  int
-    catalog            str     path of the output replica catalog
+    catalog            str     path of the output replica catalog, if it is an SQLite file; null: the properties
+                               of the run, in `submit_dir`, name another one
     keep_failed        bool    keep the directory of a failed attempt until the job is tried again
     passwords          str     path of the run's private file (`transfers/run_passwords.py`); empty: it has none
     arrived            object  lfn -> bytes or null, of the files that an earlier attempt of the job moved
     store              str     directory in which cleanup keeps what tasks made, before it is removed; empty: nowhere
+    environments       object  name -> software environment of its tasks (`plan/model.py`)
     done               list    {"task", "makes"} of the tasks of the job that an earlier attempt did; `job` has the others,
                                and what these made among its inputs
     incomplete         str     what the job leaves out, and why: it then ends with that as its error
@@ -68,6 +70,7 @@ def make_spec(
     incomplete: str = "",
     store: str = "",
     done: Sequence[Mapping[str, Any]] = (),
+    environments: Optional[Mapping[str, Mapping[str, Any]]] = None,
 ) -> Spec:
     """Return a complete spec: every key is there."""
     return {
@@ -91,6 +94,7 @@ def make_spec(
         "incomplete": incomplete,
         "store": store,
         "done": list(done),
+        "environments": environments or {},
     }
 
 

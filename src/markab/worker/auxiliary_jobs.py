@@ -15,6 +15,7 @@ from markab.transfers.content_links import keep_content
 from markab.transfers.error_kinds import ErrorKind
 from markab.transfers.tree_names import is_tree
 from markab.worker.attempt_spec import Spec, fill_in_passwords
+from markab.worker.container_images import unload_images
 from markab.worker.failure import AttemptFailed, arrived_and_failed, storage_error, transfer_error
 from markab.worker.found_files import find_in_place
 from markab.worker.record import Record, checked_entry, make_record
@@ -123,6 +124,8 @@ def _is_absent(item: Dict[str, Any]) -> bool:
 def _cleanup(spec: Spec, facts: Facts, errors: List[AttemptFailed], stop: Stop, verified: Verified) -> None:
     job = spec["job"]
     _keep(spec)
+    if job.get("unloads"):
+        errors.extend(unload_images(spec["uuid"], job["unloads"], stop))
     if job.get("removes_scratch"):
         facts["removed"] = remove_scratch(spec, stop)
         return
@@ -149,14 +152,13 @@ def _keep(spec: Spec) -> None:
 
 
 def _register(spec: Spec, facts: Facts, errors: List[AttemptFailed], stop: Stop, verified: Verified) -> None:
-    from markab.worker.replica_registration import register_replicas
+    from markab.worker.replica_registration import register_elsewhere, register_replicas
 
-    catalog = spec["catalog"]
-    if not catalog:
-        raise AttemptFailed(
-            ErrorKind.INTERNAL, "job '%s' has no replica catalog to write to" % spec["job"]["id"]
-        )
-    register_replicas(catalog, spec["job"].get("registrations") or (), spec["checksums"])
+    registrations = spec["job"].get("registrations") or ()
+    if spec["catalog"]:
+        register_replicas(spec["catalog"], registrations, spec["checksums"])
+    else:
+        register_elsewhere(spec["submit_dir"], registrations, spec["checksums"], stop)
 
 
 def _do_nothing(
@@ -183,7 +185,10 @@ def is_quick(spec: Spec, quick_bytes: int) -> bool:
     job = spec["job"]
     if job["kind"] in ("create_dir", "cleanup"):
         return (
-            bool(spec["scratch"]) and not job.get("removes_scratch") and len(job.get("removes") or ()) <= 100
+            bool(spec["scratch"])
+            and not job.get("removes_scratch")
+            and not job.get("unloads")
+            and len(job.get("removes") or ()) <= 100
         )
     transfers = job.get("transfers")
     if job["kind"] == "stage_out":

@@ -15,9 +15,11 @@ OF_TASKS = frozenset(
     [
         ErrorKind.EXIT,
         ErrorKind.SIGNAL,
+        ErrorKind.MEMORY,
         ErrorKind.NO_PROGRAM,
         ErrorKind.NOT_EXECUTABLE,
         ErrorKind.ARGUMENTS,
+        ErrorKind.CONTAINER,
         ErrorKind.MISSING_OUTPUT,
         ErrorKind.TIMEOUT,
         ErrorKind.CANCELLED,

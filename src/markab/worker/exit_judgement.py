@@ -26,6 +26,13 @@ def stop_reason(task: str, deadlines: Deadlines, job: Dict[str, Any]) -> Optiona
             "task '%s' was ended after %g s, the wall time it is given" % (task, job["max_wall_s"]),
             "raise the profile pegasus.maxwalltime",
         )
+    if deadlines.is_late:
+        return AttemptFailed(
+            ErrorKind.TIMEOUT,
+            "task '%s' was ended %g s after the signal for its checkpoint, and had not ended by itself"
+            % (task, deadlines.checkpoint_grace_s),
+            "it has half of the time between pegasus.checkpoint.time and pegasus.maxwalltime: raise the latter",
+        )
     return None
 
 
@@ -41,6 +48,12 @@ def bad_status(task: str, status: int, by_worker: bool) -> AttemptFailed:
             ErrorKind.SIGNAL, "task '%s' was ended by %s%s" % (task, signal_name(number), core), hint
         )
     return AttemptFailed(ErrorKind.EXIT, "task '%s' ended with exit code %d" % (task, os.WEXITSTATUS(status)))
+
+
+def out_of_memory(task: str) -> AttemptFailed:
+    """Return the error of a task that the system killed, because memory ran out."""
+    message = "task '%s' was killed by the system, because memory ran out" % task
+    return AttemptFailed(ErrorKind.MEMORY, message, "ask for more with the profile pegasus.memory")
 
 
 def signal_name(number: int) -> str:

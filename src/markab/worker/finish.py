@@ -10,12 +10,18 @@ from typing import Any, Dict, List, Optional
 
 from markab.transfers.base import Stop
 from markab.transfers.beneath import Beneath
+from markab.transfers.container_tool import DOCKER
 from markab.transfers.error_kinds import ErrorKind
 from markab.worker.attempt import Prepared
 from markab.worker.attempt_spec import captured_name
 from markab.worker.captured_output import Capture, describe_stream, end_of_text
+from markab.worker.container_command import is_removable
+from markab.worker.container_exit import container_error
+from markab.worker.container_images import container_entries
+from markab.worker.container_removal import remove_containers
 from markab.worker.done_tasks import done_tasks, made_by
 from markab.worker.exit_judgement import judge_disk, judge_inputs, judge_messages
+from markab.worker.failure import AttemptFailed
 from markab.worker.job_scripts import exit_value
 from markab.worker.outputs import FoundOutput, find_outputs, names_in, place_outputs, undeclared_files
 from markab.worker.record import Record, checked_entry, hashed_entry, make_record
@@ -34,8 +40,10 @@ def finish(prepared: Prepared, out: Optional[Capture], err: Optional[Capture], s
     Args:
         out, err: what the tasks printed. None: no task can have printed anything.
     """
+    prepared.errors.extend(_remove_containers(prepared))
     found: List[FoundOutput] = []
     if prepared.invocations:
+        _judge_containers(prepared, err)
         judge_messages(prepared, out, err)
         judge_inputs(prepared)
         found = find_outputs(prepared, stop)
@@ -73,6 +81,45 @@ def finish(prepared: Prepared, out: Optional[Capture], err: Optional[Capture], s
     return record
 
 
+def _remove_containers(prepared: Prepared) -> List[AttemptFailed]:
+    """Remove the containers that may still be there; return what went wrong."""
+    names = prepared.left_containers
+    if not names:
+        return []
+    programs = {
+        ready.tool.path for ready in prepared.containers.values() if ready.container["type"] == DOCKER
+    }
+    return [error for program in programs for error in remove_containers(names, program)]
+
+
+def _judge_containers(prepared: Prepared, err: Optional[Capture]) -> None:
+    """Find out of failed tasks whether it was their container that did not start; that then comes first in `errors`."""
+    tasks = {task["id"]: task for task in prepared.job.get("tasks") or () if is_removable(task)}
+    for entry in prepared.invocations if tasks and prepared.errors else ():
+        task, status = tasks.get(entry["task"]), entry["status"]
+        if task is None or status <= 0 or not os.WIFEXITED(status):
+            continue
+        printed = _end_of_stderr(prepared, task, err)
+        error = container_error(task["id"], task["container"]["name"], os.WEXITSTATUS(status), printed)
+        if error is not None:
+            prepared.errors.insert(0, error)
+
+
+def _end_of_stderr(prepared: Prepared, task: Dict[str, Any], err: Optional[Capture]) -> str:
+    name = task.get("stderr")
+    if not name:
+        return end_of_text(err.fd)["text"] if err is not None else ""
+    assert prepared.directory is not None, "its task was started"
+    try:
+        fd = prepared.directory.open(name)
+    except OSError:
+        return ""  # the task removed it
+    try:
+        return str(end_of_text(fd)["text"])
+    finally:
+        os.close(fd)
+
+
 def _is_kept(prepared: Prepared) -> bool:
     """Return whether the directory stays, also on a full disk: until the job is tried again."""
     errors = prepared.errors
@@ -83,6 +130,8 @@ def _describe(prepared: Prepared, placed: List[FoundOutput]) -> Record:
     record = make_record(prepared.start, prepared.errors, prepared.cwd)
     if prepared.invocations:
         record["invocations"] = prepared.invocations
+    if prepared.containers:
+        record["containers"] = container_entries(prepared)
     record.update(prepared.scripts.done)
     abort = prepared.job.get("abort")
     if abort and abort["on"] == exit_value(prepared.scripts, prepared.invocations):
@@ -97,6 +146,8 @@ def _describe(prepared: Prepared, placed: List[FoundOutput]) -> Record:
             record["hashed"] = hashed_entry(hashed, prepared.hashed_s)
     if prepared.transfers:
         record["transfers"] = prepared.transfers
+    if prepared.environments:
+        record["environments"] = prepared.environments
     return record
 
 

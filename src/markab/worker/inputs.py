@@ -93,6 +93,9 @@ def _place_open(prepared: Prepared, item: Item, fd: int, path: str, is_symlink: 
     if is_tree(lfn):
         unpack_input(prepared, lfn, fd, stop)
         return
+    if item.get("image"):
+        prepared.images[lfn] = path, sha256 or prepared.verified.checksum_of_open(fd, path, stop)
+        return
     private = any(output["lfn"] == lfn for output in prepared.job.get("outputs") or ())
     way = "in place"
     if prepared.has_directory:
@@ -203,7 +206,14 @@ def _fetch(
     arrived, failed = arrived_and_failed([entry for entry in moved if not _may_be_missing(entry, optional)])
     prepared.transfers.extend(arrived)
     prepared.errors.extend(failed)
+    images = {item["lfn"] for item in inputs if item.get("image")}
     for entry in arrived:
+        if entry["lfn"] in images:
+            path = place_of(prepared.cwd, entry["lfn"])
+            prepared.images[entry["lfn"]] = (
+                path,
+                entry.get("sha256") or prepared.verified.checksum(path, stop),
+            )
         if is_tree(entry["lfn"]):
             _unpack_fetched(prepared, entry["lfn"], stop)
 
@@ -245,6 +255,8 @@ def _may_be_missing(entry: Dict[str, Any], optional: Set[str]) -> bool:
 def input_bytes(spec: Spec) -> int:
     """Return about how many bytes `prepare` would have to read, to see whether that is quick."""
     total = 0
+    if any(task.get("container") for task in spec["job"].get("tasks") or ()):
+        return UNKNOWN_BYTES  # its image may have to be loaded
     for item in spec["job"].get("inputs") or ():
         if item.get("sources") or not spec["scratch"]:
             return UNKNOWN_BYTES

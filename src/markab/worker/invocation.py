@@ -2,17 +2,39 @@
 
 import errno
 import os
+import shutil
+import signal
 import stat
-from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 from markab.errors import quoted
 from markab.transfers.beneath import NOT_A_FILE, Beneath
+from markab.transfers.container_tool import SHIFTER
 from markab.transfers.error_kinds import ErrorKind
 from markab.transfers.text_size import size_in_bytes
 from markab.worker.attempt import Prepared
-from markab.worker.exit_judgement import bad_status
+from markab.worker.container_command import (
+    ContainerRun,
+    container_command,
+    container_name,
+    directory_inside,
+    environ_inside,
+    is_removable,
+)
+from markab.worker.container_exit import ENGINE_CODES
+from markab.worker.container_images import ReadyContainer
+from markab.worker.container_series import MOST as MOST_IN_CONTAINER
+from markab.worker.container_series import (
+    TaskEnd,
+    fit_together,
+    results_name,
+    series_command,
+    take_results,
+)
+from markab.worker.exit_judgement import bad_status, out_of_memory
 from markab.worker.failure import AttemptFailed
 from markab.worker.job_scripts import POST
+from markab.worker.oom_kills import OomKills
 from markab.worker.record import invocation_entry, usage_entry
 from markab.worker.split_arguments import split_words
 from markab.worker.steady_time import steady_time
@@ -21,7 +43,13 @@ from markab.worker.task_order import MOST
 MAX_TEXT_BYTES = 131071
 """Linux gives to no program a longer argument, or a longer variable with its name (MAX_ARG_STRLEN)."""
 
-_FAILURES_OF_A_TASK = (ErrorKind.EXIT, ErrorKind.SIGNAL, ErrorKind.NO_PROGRAM, ErrorKind.NOT_EXECUTABLE)
+_FAILURES_OF_A_TASK = (
+    ErrorKind.EXIT,
+    ErrorKind.SIGNAL,
+    ErrorKind.MEMORY,
+    ErrorKind.NO_PROGRAM,
+    ErrorKind.NOT_EXECUTABLE,
+)
 
 
 class Process(object):
@@ -37,6 +65,7 @@ class Process(object):
         "start",
         "streams",
         "task",
+        "task_argv",
         "task_environ",
     )
 
@@ -50,9 +79,19 @@ class Process(object):
         """The same for all tasks of the attempt; comes on top of the base."""
         self.task_environ: Mapping[str, str] = task.get("env") or {}
         arguments = task.get("arguments") or ""
-        environ: Dict[str, str] = self.environ() if "$" in arguments else {}
+        ready = None if is_script else prepared.containers.get((task.get("container") or {}).get("name", ""))
+        inside = environ_inside(ready.container, self.own_environ()) if ready else {}
+        environ: Dict[str, str] = {}
+        if "$" in arguments:
+            environ = dict(inside) if ready else self.environ()
         environ.update(task.get("words") or {})
-        self.argv = [self.executable, *split_words(arguments, environ)]
+        self.task_argv = [self.executable, *split_words(arguments, environ)]
+        """What the task is: in its container, if it has one."""
+        self.argv = self.task_argv
+        """What is started on this machine."""
+        if ready:
+            self.argv, self.task_environ = _container_command(prepared, task, ready, inside, self.task_argv)
+            self.executable = self.argv[0]
         assert prepared.directory is not None, "without one no task is started"
         self.directory: Beneath = prepared.directory
         self.streams = (task.get("stdin"), task.get("stdout"), task.get("stderr"))
@@ -66,6 +105,26 @@ class Process(object):
     def environ(self) -> Dict[str, str]:
         """Return the whole environment of the process."""
         return dict(self.base_environ, **self.own_environ())
+
+
+class ContainerSeries(Process):
+    """Several tasks that run in one container, one after the other."""
+
+    __slots__ = ("members", "results")
+
+    def __init__(self, members: Sequence[Process], prepared: Prepared) -> None:
+        super().__init__(dict(members[0].task, executable="/bin/sh", arguments="", env={}), prepared)
+        self.task = members[0].task
+        self.members = members
+        self.results = results_name(prepared.attempt_key, len(prepared.invocations))
+        """Name of the directory in which the script says how they ended."""
+        container = self.task["container"]
+        tasks = [(one.task.get("env") or {}, one.task_argv) for one in members]
+        words = series_command("%s/%s" % (directory_inside(container), self.results), tasks)
+        ready: ReadyContainer = prepared.containers[container["name"]]
+        inside = environ_inside(container, self.attempt_environ)
+        self.argv, self.task_environ = _container_command(prepared, self.task, ready, inside, words)
+        self.executable = self.argv[0]
 
 
 def next_series(prepared: Prepared, most: int = MOST) -> List[Process]:
@@ -99,7 +158,9 @@ def _script(prepared: Prepared, script: Dict[str, Any]) -> List[Process]:
 def _tasks(prepared: Prepared, most: int) -> List[Process]:
     if prepared.errors and not _goes_on(prepared):
         return []
-    tasks = prepared.order.take(most)
+    in_one = bool(prepared.containers) and not prepared.apart
+    is_one_after_the_other = not prepared.job.get("tasks_at_once")
+    tasks = prepared.order.take(MOST_IN_CONTAINER if in_one and is_one_after_the_other else most)
     series: List[Process] = []
     for task in tasks:
         try:
@@ -109,7 +170,27 @@ def _tasks(prepared: Prepared, most: int) -> List[Process]:
                 prepared.errors.append(error)
             break
     prepared.order.give_back(tasks[len(series) :])
-    return series
+    if in_one and _share_a_container(series):
+        together = ContainerSeries(series, prepared)
+        try:
+            together.directory.make_directory(together.results)
+            return [together]
+        except OSError:
+            prepared.apart = True  # the task before left something there
+    prepared.order.give_back([process.task for process in series[most:]])
+    return series[:most]
+
+
+def _share_a_container(series: Sequence[Process]) -> bool:
+    if len(series) < 2:
+        return False
+    container = series[0].task.get("container")
+    return (
+        container is not None
+        and container["type"] != SHIFTER
+        and all(one.task.get("container") == container for one in series)
+        and fit_together([(one.task.get("env") or {}, one.task_argv) for one in series])
+    )
 
 
 def _process(prepared: Prepared, task: Dict[str, Any]) -> Process:
@@ -146,6 +227,7 @@ def record_end(
     usage: Any,
     duration_s: float,
     why: Optional[AttemptFailed] = None,
+    oom_kills: Optional[OomKills] = None,
 ) -> None:
     """Record how a process ended.
 
@@ -153,19 +235,69 @@ def record_end(
         status: as `wait4` gave it.
         usage: the `rusage` that `wait4` gave.
         why: a reason that outranks the status: it was stopped because of the time, or cancelled.
+        oom_kills: asked about a process that was killed, if it is known.
     """
-    entry = invocation_entry(process.task["id"], process.argv, process.start, duration_s, pid, status)
-    entry.update(usage_entry(usage))
+    if isinstance(process, ContainerSeries):
+        _record_series(prepared, process, pid, status, duration_s, why)
+        return
+    entry = invocation_entry(process.task["id"], process.task_argv, process.start, duration_s, pid, status)
+    if not is_removable(process.task):  # what its command used is not what the container did
+        entry.update(usage_entry(usage))
     is_task = _record(prepared, process, entry)
+    _note_container(prepared, process, status, why)
     if why is not None:
         prepared.errors.append(why)
     if status and is_task:
-        prepared.errors.append(bad_status(process.task["id"], status, by_worker=why is not None))
+        killed = why is None and os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+        if killed and oom_kills is not None and oom_kills.claim():
+            prepared.errors.append(out_of_memory(process.task["id"]))
+        else:
+            prepared.errors.append(bad_status(process.task["id"], status, by_worker=why is not None))
+
+
+def _note_container(prepared: Prepared, process: Process, status: int, why: Optional[AttemptFailed]) -> None:
+    """Note a container that may still be there."""
+    if is_removable(process.task) and (why is not None or (status and not _ended_by_itself(status))):
+        prepared.left_containers.append(container_name(prepared.spec, process.task["id"]))
+
+
+def _record_series(
+    prepared: Prepared,
+    series: ContainerSeries,
+    pid: int,
+    status: int,
+    duration_s: float,
+    why: Optional[AttemptFailed],
+) -> None:
+    """Record how the tasks in one container ended; those that were not started are to be started later."""
+    _note_container(prepared, series, status, why)
+    ends = take_results(series.directory, series.results, len(series.members))
+    started = len(ends)
+    if not ends and why is None and os.WIFEXITED(status) and os.WEXITSTATUS(status) in ENGINE_CODES[1:]:
+        prepared.apart = True  # there is no shell
+    elif not ends:
+        started = 1
+        ends = [TaskEnd(series.start, series.start + duration_s, None)]
+    for member, end in zip(series.members, ends):  # noqa: B905  Python 3.6
+        task, running = member.task["id"], end.code is None
+        ended = status if end.code is None else end.code << 8
+        until = series.start + duration_s if running else end.end
+        entry = invocation_entry(task, member.task_argv, end.start, max(0.0, until - end.start), pid, ended)
+        _record(prepared, member, entry)
+        if running and why is not None:
+            message = why.message.replace("'%s'" % series.task["id"], "'%s'" % task)
+            prepared.errors.append(AttemptFailed(why.kind, message, why.hint))
+        if ended:
+            prepared.errors.append(bad_status(task, ended, by_worker=why is not None))
+    prepared.order.give_back([member.task for member in series.members[started:]])
 
 
 def record_failed_start(prepared: Prepared, process: Process, error: Union[OSError, AttemptFailed]) -> None:
     """Record that the system refused to start a process, and why."""
-    _record(prepared, process, invocation_entry(process.task["id"], process.argv, process.start))
+    if isinstance(process, ContainerSeries):
+        take_results(process.directory, process.results, 0)
+        prepared.order.give_back([member.task for member in process.members[1:]])
+    _record(prepared, process, invocation_entry(process.task["id"], process.task_argv, process.start))
     prepared.errors.append(error if isinstance(error, AttemptFailed) else _start_error(process, error))
 
 
@@ -178,6 +310,51 @@ def _record(prepared: Prepared, process: Process, entry: Dict[str, Any]) -> bool
     prepared.invocations.append(entry)
     prepared.order.ended(process.task["id"], not entry["status"])
     return True
+
+
+def _ended_by_itself(status: int) -> bool:
+    """Return whether a container's command ended as its container did, and so removed it."""
+    return os.WIFEXITED(status) and os.WEXITSTATUS(status) != ENGINE_CODES[0]
+
+
+def _container_command(
+    prepared: Prepared,
+    task: Dict[str, Any],
+    ready: ReadyContainer,
+    environ: Mapping[str, str],
+    argv: List[str],
+) -> Tuple[List[str], Mapping[str, str]]:
+    """Return the command line of a task in a container, its program with its path, and the variables for it."""
+    run = ContainerRun(
+        ready.tool,
+        ready.image,
+        prepared.cwd,
+        environ,
+        container_name(prepared.spec, task["id"]),
+        prepared.attempt_key,
+        prepared.job.get("gpus") or 0,
+        task.get("stdin") is not None,
+        os.getuid(),
+        os.getgid(),
+    )
+    try:
+        # Of its own: tasks may share an image and differ in the rest.
+        words, variables = container_command(task["container"], run, argv)
+    except ValueError as error:
+        message = "task '%s' cannot be run in container '%s': %s" % (
+            task["id"],
+            task["container"]["name"],
+            error,
+        )
+        raise AttemptFailed(ErrorKind.ARGUMENTS, message) from error
+    program = shutil.which(words[0])
+    if program is None:
+        message = "the program '%s', which is to start container '%s', is not on PATH" % (
+            words[0],
+            task["container"]["name"],
+        )
+        raise AttemptFailed(ErrorKind.NO_PROGRAM, message, "install it, or correct container.launcher")
+    return [program, *words[1:]], variables
 
 
 def _start_error(process: Process, error: OSError) -> AttemptFailed:

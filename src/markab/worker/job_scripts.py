@@ -14,7 +14,7 @@ from markab.worker.failure import AttemptFailed
 
 PRE, POST = "pre", "post"
 
-_OF_THE_STATUS = (ErrorKind.EXIT, ErrorKind.SIGNAL)
+_OF_THE_STATUS = (ErrorKind.EXIT, ErrorKind.SIGNAL, ErrorKind.MEMORY)
 """Errors that a POST which succeeds takes back."""
 
 _REFUSED = -1

@@ -14,6 +14,7 @@ import time
 from datetime import datetime, timezone
 from typing import IO, Any, Dict, Iterable, List, Optional, Set
 
+from markab.errors import BROKEN_PIPE
 from markab.worker.kickstart_options import WrongCommandLine
 from markab.worker.split_arguments import split_words
 from markab.worker.steady_time import steady_time
@@ -36,7 +37,7 @@ Run the commands in FILE, by default standard input: one a line, quoted as for a
 environment: SEQEXEC_CPUS and SEQEXEC_PROGRESS_REPORT are used in place of -n and -R
 
 exit code: 0 all commands succeeded; 1 this command line is wrong; 2 a file cannot be opened; 5 a command failed;
-           128 + N signal N ended it, and with it the commands
+           128 + N signal N ended it, and with it the commands; 141 the reader of its output has gone, which ends them too
 """
 
 WRONG_COMMAND_LINE, CANNOT_OPEN, COMMAND_FAILED = 1, 2, 5
@@ -131,6 +132,12 @@ class CommandList(object):
         for pid in list(self._running):
             os.kill(pid, number)
 
+    def abandon(self) -> None:
+        """End what runs, and wait for it, without telling."""
+        self.stop(signal.SIGTERM)
+        for pid in list(self._running):
+            os.waitpid(pid, 0)
+
     def _words(self, line: str) -> List[str]:
         if line.lstrip().startswith("#"):
             return []
@@ -195,8 +202,15 @@ class CommandList(object):
 
 
 def main() -> None:
-    """Be the program."""
-    sys.exit(run(sys.argv[1:]))
+    """Be the program. If the reader of its output has gone, as `head` goes, it ends without a word."""
+    try:
+        code = run(sys.argv[1:])
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # What is still in the buffer must not be written, and fail again, when Python exits.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = BROKEN_PIPE
+    sys.exit(code)
 
 
 def run(words: List[str]) -> int:
@@ -217,6 +231,8 @@ def run(words: List[str]) -> int:
         progress = _open(options.progress, "a", opened) if options.progress else None
         summary = _open(options.summary, "a", opened) if options.summary else sys.stdout
         return _run(options, lines, progress, summary)
+    except BrokenPipeError:
+        raise
     except OSError as error:
         _say("cannot open %r: %s" % (error.filename, error.strerror))
         return CANNOT_OPEN
@@ -237,8 +253,12 @@ def _run(options: ListOptions, lines: IO[str], progress: Optional[IO[str]], summ
     cluster = CommandList(options, sys.stdout, progress)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, cluster.stop)
-    cluster.run(all_lines)
-    sys.stdout.flush()
+    try:
+        cluster.run(all_lines)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        cluster.abandon()
+        raise
     print(
         '[cluster-summary stat="%s", lines=%d, tasks=%d, succeeded=%d, failed=%d, extra=0, duration=%.3f, start="%s", pid=%d, app="%s"]'
         % (

@@ -15,9 +15,11 @@ from markab.transfers.own_directories import NOT_AS_MADE, open_own, why_not_as_m
 from markab.worker.attempt import Prepared
 from markab.worker.attempt_directories import AttemptDirectories, discard_tree
 from markab.worker.attempt_spec import Spec, attempt_directory, fill_in_passwords, place_of
+from markab.worker.container_images import ready_containers
 from markab.worker.declared_directories import remove_directories
 from markab.worker.failure import AttemptFailed, storage_error, transfer_error
 from markab.worker.inputs import Fetch, place_inputs
+from markab.worker.software_environment import Environments, task_environ
 
 
 def prepare(
@@ -27,6 +29,7 @@ def prepare(
     stop: Stop = None,
     directories: Optional[AttemptDirectories] = None,
     fetch: Optional[Fetch] = None,
+    environments: Optional[Environments] = None,
 ) -> Prepared:
     """Make the directory of an attempt and put its inputs there, all of them verified.
 
@@ -35,6 +38,7 @@ def prepare(
 
     Args:
         directories: where directories of attempts come from. None: it is made, and removed at the end.
+        environments: software environments that were found before.
         fetch: moves files from URLs, as `markab.transfers.batch.move_all` does (the default).
     """
     prepared = Prepared(spec, verified, base_environ, directories or AttemptDirectories())
@@ -48,7 +52,11 @@ def prepare(
             prepared.directory = _open_scratch(prepared)
             _remove_leftovers(prepared, prepared.directory)
         place_inputs(prepared, stop, fetch)
+        if spec["environments"]:
+            _use_environments(prepared, environments or Environments(base_environ), stop)
         _make_parents(prepared, prepared.directory)
+        if not prepared.errors:
+            ready_containers(prepared, stop)
     except AttemptFailed as error:
         prepared.errors.append(error)
     except OSError as error:
@@ -56,6 +64,17 @@ def prepare(
     except MarkabError as error:
         prepared.errors.append(transfer_error(error))
     return prepared
+
+
+def _use_environments(prepared: Prepared, environments: Environments, stop: Stop) -> None:
+    variables = {}
+    for name, definition in prepared.spec["environments"].items():
+        variables[name], entry = environments.use(name, definition, stop)
+        prepared.environments.append(entry)
+    for task in prepared.job.get("tasks") or ():
+        name = task.get("environment")
+        if name:
+            task["env"] = task_environ(variables[name], task.get("env") or {})
 
 
 def _open_scratch(prepared: Prepared) -> Beneath:

@@ -11,6 +11,8 @@ reports. Times are UTC epoch seconds. A key without a value is left out.
     cwd           str     directory the task ran in
     start         float   when the worker began to prepare
     end           float   when it had finished
+    containers    list    {"name", "type", "program", "image", "sha256"?, "id"?} of the containers in which tasks ran:
+                          the image as the plan names it, the checksum of its file, and the id it has for Docker
     invocations   list    one object a process (for a compute job, one a task), see below
     pre, post     object  the scripts before and after the tasks: as an invocation, without a task
     ends_run      int     the job's exit code is one that ends the run: with this exit code
@@ -20,6 +22,8 @@ reports. Times are UTC epoch seconds. A key without a value is left out.
     transfers     list    {"lfn", "source", "destination", "bytes", "duration_s", "attempts", "sha256"?,
                           "link"?} of every file that arrived, made by `transfers/batch.py`; with "found": true
                           what an earlier attempt of the job had moved, and was not moved again
+    environments  list    software environments of the tasks: {"name", "tool"?, "file"?, "digest"?, "directory"?, "python"?,
+                          "packages"?, "modules"?}; the packages at the first use by an engine only
     done          list    of a failed attempt of several tasks: {"task", "makes"} of those that need not run again,
                           with the lfns of what they made, which is among the outputs
     reused        object  {"key", "run", "job"} of what an earlier run made, when the attempt brought it and ran no task
@@ -29,6 +33,7 @@ reports. Times are UTC epoch seconds. A key without a value is left out.
     stderr        str
     stdout_file   str     the file it is in otherwise: an attachment, see below
     stderr_file   str
+    memory_mb     int     of an attempt that lacked memory: what it was given, 0 if that was not said; the engine adds it
     undeclared    list    names of files and directories that the tasks made in their directory and that are
                           not declared as outputs, at most 10: they are removed with the directory
     logs          list    {"lfn", "text", "bytes"?}: the ends of the logs that a failed attempt declared as outputs
@@ -47,6 +52,7 @@ An invocation:
     duration_s    float
     pid           int     0: never started
     status        int     raw wait status: 256 is exit code 1, 9 is killed by SIGKILL; -1: never started
+                          The rest is left out of a task in a container of Docker: no child of ours
     utime_s, stime_s  float
     maxrss_kb     int
     minflt, majflt, inblock, oublock, nvcsw, nivcsw  int

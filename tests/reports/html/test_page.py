@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,8 +28,9 @@ from kit.made_run import (
 )
 from markab import operations
 from markab.errors import CorruptJournal, NotARun, StorageError
+from markab.journal.progress import Progress, ScratchUse
 from markab.journal.records import AttemptRunning
-from markab.plan.model import Kind, Output, PlannedJob, Transfer
+from markab.plan.model import BoundedScratch, Kind, Output, PlannedJob, Transfer
 from markab.reports.html.histograms import histogram, log_bounds, quantile
 from markab.reports.html.packed_data import lanes
 from markab.reports.html.page import write_page
@@ -436,3 +438,20 @@ def test_what_an_earlier_engine_gave_up_is_not_failed_for_good(tmp_path: Path) -
 
     assert "failed permanently" not in page.partition('<section id="time"')[0].partition("<header")[2]
     assert "2 attempts failed, after which the job was tried again" in page
+
+
+def test_bounded_scratch_has_a_section_with_what_was_predicted_and_measured(tmp_path: Path) -> None:
+    jobs, entries = [compute("a")], [began(), start(0), end(0), ended("success")]
+    assert 'id="scratch"' not in page_of(make_run(tmp_path / "free", jobs, entries))
+    bound = {"local": BoundedScratch(5 * 2**20, 3 * 2**20)}
+
+    run = make_run(tmp_path / "run", jobs, entries, scratch=bound)
+    planned = page_of(run)
+    use = ScratchUse(5 * 2**20, 2**20, 4 * 2**20, 0, 3 * 2**20)
+    progress = Progress("words", "7a3c", T0, 1, succeeded=1, outcome="success", scratch={"local": use})
+    (run / "status.json").write_bytes(msgspec.json.encode(progress))
+    measured = page_of(run)
+
+    cells = "<tr><th>local</th><td class=num>5.0 MB</td><td class=num>3.0 MB</td>"
+    assert f"{cells}<td class=num>–</td>" in planned and '<a href="#scratch">Scratch</a>' in planned
+    assert f"{cells}<td class=num>4.0 MB</td><td class=num>1.0 MB</td></tr>" in measured

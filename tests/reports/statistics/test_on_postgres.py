@@ -11,7 +11,8 @@ from sqlalchemy import URL
 from kit.diamond import compute, diamond_story, failed, failing_story, make_diamond, start
 from markab.provenance.run_database import open_database
 from markab.reports.metadata import of_files, of_task, of_workflow, trace_of_file
-from markab.reports.statistics.run_statistics import PEGASUS_SECTIONS, SECTIONS, read_statistics
+from markab.reports.statistics.run_statistics import PEGASUS_SECTIONS, SECTIONS
+from markab.reports.statistics.tree_statistics import read_statistics
 from provenance.postgres_server import install, make_server_run, server
 
 pytestmark = pytest.mark.integration

@@ -12,7 +12,8 @@ from kit.made_run import make_run
 from markab.plan.model import PlannedTask
 from markab.reports.statistics.files import Period
 from markab.reports.statistics.pegasus import write_pegasus_files
-from markab.reports.statistics.run_statistics import PEGASUS_SECTIONS, SECTIONS, Statistics, read_statistics
+from markab.reports.statistics.run_statistics import PEGASUS_SECTIONS, SECTIONS, Statistics
+from markab.reports.statistics.tree_statistics import read_statistics
 
 
 @pytest.fixture

@@ -15,10 +15,11 @@ from markab.journal.records import GiveUp, Retry, Undone
 from markab.journal.run_times import RunTimes
 from markab.provenance.queries import Count
 from markab.provenance.run_database import Database, open_database
-from markab.reports.statistics import run_statistics
+from markab.reports.statistics import tree_statistics
 from markab.reports.statistics.files import section_rows, section_text, write_files
-from markab.reports.statistics.run_statistics import SECTIONS, read_statistics
+from markab.reports.statistics.run_statistics import SECTIONS
 from markab.reports.statistics.text import in_words, summary_text, total_text
+from markab.reports.statistics.tree_statistics import read_statistics
 
 FOUR = [compute("a"), compute("b", 0, retries=1), compute("c", 0), compute("d", 1, 2)]
 #  second  0         10   11     13   15       20  21   25  26
@@ -186,13 +187,13 @@ def test_an_engine_that_ends_while_it_is_asked_about_is_not_taken_for_killed(
         make_run(tmp_path, FOUR, STORY)
         return open_database(path)
 
-    monkeypatch.setattr(run_statistics, "open_database", open_after_its_end)
+    monkeypatch.setattr(tree_statistics, "open_database", open_after_its_end)
     with engine_alive(run):
         assert read_statistics(run).state == "Success"
     with engine_alive(run):
-        monkeypatch.setattr(run_statistics, "open_database", open_database)
+        monkeypatch.setattr(tree_statistics, "open_database", open_database)
         make_run(tmp_path, FOUR, STORY[:-1])
-        monkeypatch.setattr(run_statistics, "holder", lambda lock: _end_and_say_alive(tmp_path))
+        monkeypatch.setattr(tree_statistics, "holder", lambda lock: _end_and_say_alive(tmp_path))
         assert read_statistics(run).state == "Success"
 
 

@@ -17,6 +17,8 @@ from typing import Any
 
 from markab.errors import MarkabError
 from markab.plan.atomic_file import user_output
+from markab.plan.model import PlannedTask
+from markab.reports.container_text import container_texts
 from markab.reports.csv_table import write_rows
 from markab.reports.exports.formatting import iso, planned_words
 from markab.reports.exports.run_facts import AttemptFacts, Facts, InvocationFacts, RunFile
@@ -54,6 +56,7 @@ COLUMNS = {
     "output_bytes": WHOLE,
     "moved_bytes": WHOLE,
     "label": TEXT,
+    "container": TEXT,
 }
 """Name → type of every column, in order; units are part of the names."""
 
@@ -172,7 +175,17 @@ def _row(facts: Facts, attempt: AttemptFacts, one: InvocationFacts | None) -> di
         "output_bytes": _bytes(attempt.made),
         "moved_bytes": sum(moved.get("bytes") or 0 for moved in attempt.moved if not moved.get("found")),
         "label": (task.node_label if task else job.label) or None,
+        "container": _container(attempt, task),
     }
+
+
+def _container(attempt: AttemptFacts, task: PlannedTask | None) -> str | None:
+    if task is None or task.container is None:
+        return None
+    texts = container_texts(
+        {"containers": [one for one in attempt.containers if one["name"] == task.container.name]}
+    )
+    return texts[0] if texts else None
 
 
 def _bytes(files: list[RunFile]) -> int:

@@ -15,6 +15,7 @@ from typing import Any
 
 from markab import __version__
 from markab.plan.atomic_file import user_output
+from markab.reports.container_text import container_texts
 from markab.reports.exports.formatting import as_url, encoded, is_gone, iso, planned_words
 from markab.reports.exports.run_facts import AttemptFacts, Facts, InvocationFacts, RunFile
 from markab.reports.exports.spooled_text import Spools
@@ -129,6 +130,8 @@ def _attempt(facts: Facts, attempt: AttemptFacts, spools: Spools, programs: set[
         fields["markab:host"] = attempt.host
     if attempt.error:
         fields |= {"markab:error": attempt.error, "markab:errorKind": attempt.error_kind}
+    if attempt.containers:
+        fields["markab:container"] = container_texts(attempt.record)
     invocations = attempt.invocations
     if len(invocations) == 1:
         fields |= _invocation(invocations[0])

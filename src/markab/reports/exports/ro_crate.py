@@ -105,6 +105,8 @@ class _Crate:
         self.tools: dict[str, str] = {}
         """Transformation → program, of those that have run."""
         self._attempted: set[str] = set()
+        self._images: set[str] = set()
+        """Ids of those that were added."""
         self._add = spools["graph"].item
         self._spools = spools
         self._spools["parts"].item(_ref(DOCUMENT))
@@ -133,6 +135,8 @@ class _Crate:
         usage = list(self._usage(attempt, action))
         if usage:
             fields["resourceUsage"] = usage
+        if attempt.containers:
+            fields["containerImage"] = _one_or_all([self._image(one) for one in attempt.containers])
         self._add(_without_empty(fields))
         self._spools["actions"].item(_ref(action))
         control = f"#control/{encoded(attempt.name)}"
@@ -148,6 +152,22 @@ class _Crate:
         )
         self._spools["controls"].item(_ref(control))
         self._attempted.add(job.id)
+
+    def _image(self, container: dict[str, Any]) -> dict[str, str]:
+        """Add the image of a container, once; return a reference to it."""
+        digest = str(container.get("sha256", ""))
+        id = f"#image/{encoded(container['name'])}" + (f"/{digest}" if digest else "")
+        if id not in self._images:
+            self._images.add(id)
+            kind = "DockerImage" if container["type"] == "docker" else "SIFImage"
+            fields: dict[str, Any] = {
+                "@id": id,
+                "@type": "ContainerImage",
+                "additionalType": _ref(f"https://w3id.org/ro/terms/workflow-run#{kind}"),
+                "name": container["name"],
+            }
+            self._add(fields | ({"sha256": digest} if digest else {}))
+        return _ref(id)
 
     def steps(self) -> None:
         """Add the steps of the workflow: all that were planned, whether they ran or not."""

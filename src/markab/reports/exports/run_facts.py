@@ -165,6 +165,11 @@ class AttemptFacts(msgspec.Struct):
         ]
 
     @property
+    def containers(self) -> list[dict[str, Any]]:
+        """The containers in which its tasks ran, as the worker's record has them."""
+        return list(self.record.get("containers", ()))
+
+    @property
     def moved(self) -> list[dict[str, Any]]:
         """Transfers that it made, as the worker's record has them, without secrets in their URLs."""
         return [
@@ -305,7 +310,7 @@ class Facts(RunReader):
             for put in job.inputs:
                 file = self._file(put.lfn)
                 file.sha256 = file.sha256 or put.sha256
-                file.executable = file.executable or put.executable
+                file.executable = file.executable or put.executable or put.image
                 for source in put.sources:
                     _add_place(file, FilePlace(source.site, redact(source.url)))
             if job.kind == Kind.STAGE_OUT:

@@ -46,13 +46,15 @@ def page(data: RunData, now: float, warnings: Sequence[str] = ()) -> str:
     script = _asset("report.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'"
-    failed = sections.failures(data)
+    failed, scratch = sections.failures(data), sections.scratch(data)
     title = f"{data.status.workflow}: {data.status.state}"
     links = [("summary", "Summary"), ("time", "Time"), ("resources", "Resources"), ("graph", "Graph")]
     links = [
         links[0],
         *([("failures", "Failures")] if failed else []),
-        *links[1:],
+        *links[1:3],
+        *([("scratch", "Scratch")] if scratch else []),
+        *links[3:],
         ("jobs", "Jobs"),
         ("files", "Files"),
     ]
@@ -71,7 +73,7 @@ def page(data: RunData, now: float, warnings: Sequence[str] = ()) -> str:
 {failed}
 <section id="time"><h2>Where time went</h2>{_time_section(data)}</section>
 <section id="resources"><h2>Resources by transformation</h2>{sections.resources(data)}</section>
-<section id="graph"><h2>Workflow</h2>{sections.graph(data)}</section>
+{scratch}<section id="graph"><h2>Workflow</h2>{sections.graph(data)}</section>
 <section id="jobs"><h2>Jobs</h2><div class="table" data-table="jobs"></div></section>
 <section id="files"><h2>Files</h2><div class="table" data-table="files"></div></section>
 <noscript><p class="note">Charts and tables of jobs and files need JavaScript; it stays on this page.</p></noscript>

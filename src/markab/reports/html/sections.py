@@ -14,6 +14,9 @@ from markab.diagnosis.causes import Cause
 from markab.diagnosis.failure_analysis import CauseGroup
 from markab.formatting import clipped, count, duration, html_text, moment, output_lines, size, titled
 from markab.journal.attempt_story import captured, log_texts
+from markab.journal.progress import ScratchUse
+from markab.plan.model import BoundedScratch
+from markab.reports.container_text import container_texts
 from markab.reports.graph.drawing import draw
 from markab.reports.graph.state_styles import STATE_STYLES
 from markab.reports.graph.svg import svg_element
@@ -259,6 +262,7 @@ def _named(data: RunData, job: int) -> str:
 def _failure_facts(data: RunData, example: _Example) -> list[tuple[str, str]]:
     record, planned = example.record, data.plan.job(example.job)
     facts = [("site", planned.site), ("host", str(record.get("host") or ""))]
+    facts += [("container", text) for text in container_texts(record)]
     runs = record.get("invocations") or []
     if runs:
         last = runs[-1]
@@ -326,6 +330,29 @@ def _usage_row(
         f"<td class=num>{size(quantile(memories, 0.5) * 1024)}</td><td class=num>{size(memories[-1] * 1024)}</td>"
         f"<td class=num>{size(asked_kb * 1024) if asked_kb else '–'}</td><td class=num>{cpu}</td></tr>"
     )
+
+
+def scratch(data: RunData) -> str:
+    """Return how full the bounded scratch directories were predicted to become, and became; nothing if none is bounded."""
+    bounds = data.plan.header.scratch
+    if not bounds:
+        return ""
+    rows = "".join(
+        _scratch_row(site, bound, data.status.scratch.get(site)) for site, bound in sorted(bounds.items())
+    )
+    return (
+        '<section id="scratch"><h2>Scratch space</h2>'
+        "<p>The most at any time: predicted for jobs that run one after the other, and measured by the last engine.</p>"
+        "<div class=scroll><table><thead><tr><th>site</th><th class=num>bound</th><th class=num>predicted</th>"
+        f"<th class=num>measured</th><th class=num>at the end</th></tr></thead><tbody>{rows}</tbody></table></div></section>"
+    )
+
+
+def _scratch_row(site: str, bound: BoundedScratch, use: ScratchUse | None) -> str:
+    sizes = [bound.most_bytes if use is None else use.bound, bound.predicted_bytes]
+    cells = [size(number) for number in sizes]
+    cells += ["–", "–"] if use is None else [size(use.peak), size(use.present)]
+    return f"<tr><th>{html_text(site)}</th>{''.join(f'<td class=num>{cell}</td>' for cell in cells)}</tr>"
 
 
 def graph(data: RunData) -> str:

@@ -16,7 +16,7 @@ from markab.planner.graph import levels_of
 from markab.provenance import pegasus_queries as queries
 from markab.provenance.pegasus_database import PegasusDatabase, open_pegasus_database
 from markab.provenance.pegasus_directory import open_pegasus_directory
-from markab.provenance.results import AttemptTimes, Count, RunState, Summary
+from markab.provenance.results import AttemptTimes, RunState, added_summaries
 from markab.reports.statistics.run_statistics import Integrity, MemberStatistics, Statistics
 from markab.reports.statistics.time_use import TimedJob, TimeUse, time_use_of
 from markab.spec.gc_pause import without_garbage_collection
@@ -48,7 +48,7 @@ def _statistics_of(database: PegasusDatabase, sections: Collection[str]) -> Stat
         submit_dir=str(database.directory.path),
         state=_state(run),
         run=run,
-        summary=reduce(_added, summaries.values()),
+        summary=reduce(added_summaries, summaries.values()),
         times=times,
         wall_times=queries.wall_times(database),
         time_use=time_use,
@@ -81,24 +81,6 @@ def _state(run: RunState) -> str:
     if run.ended is None:
         return "Running"
     return "Success" if run.status == 0 else "Failure"
-
-
-def _added(one: Summary, other: Summary) -> Summary:
-    return Summary(
-        *(
-            Count(
-                a.succeeded + b.succeeded,
-                a.failed + b.failed,
-                a.unfinished + b.unfinished,
-                a.retries + b.retries,
-            )
-            for a, b in zip(
-                (one.tasks, one.jobs, one.sub_workflows),
-                (other.tasks, other.jobs, other.sub_workflows),
-                strict=True,
-            )
-        )
-    )
 
 
 def _times(database: PegasusDatabase) -> tuple[RunTimes, TimeUse]:

@@ -7,7 +7,6 @@ a job decides its outcome.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -17,19 +16,16 @@ import msgspec
 from sqlalchemy import text
 
 from markab.journal.history import History
-from markab.journal.lock import holder
 from markab.journal.progress import ScratchUse, read_progress
 from markab.journal.records import Undone
 from markab.journal.run_reader import STATES, RunReader
 from markab.journal.run_times import RunTimes
 from markab.journal.search import records_of
 from markab.plan.plan_file import PlanFile
-from markab.plan.submit_dir import SubmitDir, find_submit_dir
+from markab.plan.submit_dir import SubmitDir
 from markab.provenance import queries
-from markab.provenance.run_database import Database, open_database
+from markab.provenance.run_database import Database
 from markab.reports.statistics.time_use import TimeUse, read_time_use
-from markab.reports.status import missing_journal
-from markab.spec.gc_pause import without_garbage_collection
 
 SECTIONS = ("workflow", "jobs", "transformations", "time", "integrity")
 """Sections that can be read besides the summary."""
@@ -98,26 +94,6 @@ class Statistics(msgspec.Struct, kw_only=True):
             count = getattr(self.summary, name)
             known["summary"][name] |= {"total": count.total, "total_retries": count.attempts}
         return {key: value for key, value in known.items() if value is not None}
-
-
-def read_statistics(
-    submit_dir: str | os.PathLike[str] | None,
-    sections: Collection[str] = (),
-    *,
-    clock: Callable[[], float] = time.time,
-) -> Statistics:
-    """Return the statistics of a run, with the requested `SECTIONS` and `PEGASUS_SECTIONS`.
-
-    Raises:
-        NotARun, CorruptPlan, CorruptJournal, StorageError: as `open_database`.
-    """
-    directory = find_submit_dir(submit_dir)
-    # The lock is checked before the journal is read: an engine that ends in between has written its last record.
-    is_running = holder(directory.lock) is not None
-    with open_database(directory.path) as database, without_garbage_collection():
-        if note := missing_journal(directory):
-            database.notes.append(note)
-        return statistics_of(database, sections, is_running=is_running, clock=clock)
 
 
 def statistics_of(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from markab.errors import Problem, StorageError
-from markab.lint.finding import SourcePlace, shown_file
 from markab.spec.model import (
     ReplicaCatalog,
     SiteCatalog,
@@ -24,44 +26,51 @@ _KINDS = {"job": "task", "input": "file", "replica": "file"}
 """What messages also call a thing → what it is called here."""
 
 
+class SourcePlace(NamedTuple):
+    """A line of a file; 0 if it is not known."""
+
+    file: str = ""
+    line: int = 0
+
+
 class DocumentPlaces:
     """The places of named entries. The first document that has an entry is its place."""
 
-    def __init__(self) -> None:
+    def __init__(self, shown: Callable[[str], str] = str) -> None:
+        """`shown` returns the path of a file as it is to be printed."""
+        self._shown = shown
         self._places: dict[tuple[str, str], SourcePlace] = {}
 
     def of(self, kind: str, name: str) -> SourcePlace:
         """Return where a task, transformation, site, file or container stands."""
         return self._places.get((kind, name), SourcePlace())
 
-    def put(self, kind: str, name: str, place: SourcePlace) -> None:
-        """Record a place, unless the name has one."""
-        self._places.setdefault((kind, name), place)
-
     def of_problem(self, problem: Problem) -> SourcePlace:
         """Return the place that a problem has, or else that of the first entry which its message names."""
         if problem.file:
-            return SourcePlace(shown_file(problem.file), problem.line)
+            return SourcePlace(self._shown(problem.file), problem.line)
         for kind, name in _NAMED.findall(problem.message):
             place = self.of(_KINDS.get(kind, kind), name)
             if place.file:
                 return place
         return SourcePlace()
 
-    def add_workflow(self, workflow: Workflow, file: str, line_of: LineOf) -> None:
+    def add_workflow(self, workflow: Workflow, path: Path, line_of: LineOf) -> None:
         """Record the tasks of a workflow, their files, and the catalogs inside it."""
+        file = self._shown(str(path))
         for task in workflow.jobs:
-            self.put("task", task.id, SourcePlace(file, line_of(task)))
+            self._places.setdefault(("task", task.id), SourcePlace(file, line_of(task)))
             for use in task.uses:
-                self.put("file", use.lfn, SourcePlace(file, line_of(use)))
+                self._places.setdefault(("file", use.lfn), SourcePlace(file, line_of(use)))
         for catalog in (workflow.transformation_catalog, workflow.site_catalog, workflow.replica_catalog):
             if catalog is not None:
-                self.add_catalog(catalog, file, line_of)
+                self.add_catalog(catalog, path, line_of)
 
-    def add_catalog(self, catalog: Catalog, file: str, line_of: LineOf) -> None:
+    def add_catalog(self, catalog: Catalog, path: Path, line_of: LineOf) -> None:
         """Record the entries of a catalog."""
+        file = self._shown(str(path))
         for kind, name, item in _entries(catalog):
-            self.put(kind, name, SourcePlace(file, line_of(item)))
+            self._places.setdefault((kind, name), SourcePlace(file, line_of(item)))
 
 
 def _entries(catalog: Catalog) -> Iterator[tuple[str, str, object]]:
@@ -86,5 +95,26 @@ def add_catalog_files(places: DocumentPlaces, files: list[Path], environment: Ma
             except StorageError:
                 break
             if catalog is not None and next(_entries(catalog), None) is not None:
-                places.add_catalog(catalog, shown_file(path), line_of)
+                places.add_catalog(catalog, path, line_of)
                 break
+
+
+def placed_problems(problems: Iterable[Problem], workflow: Path, catalogs: list[Path]) -> list[Problem]:
+    """Return problems of planning with the places of what they name: structs keep no lines, so passes report none.
+
+    The documents are read once more for this, without what planning adds to them.
+    """
+    found = list(dict.fromkeys(problems))
+    if all(problem.file for problem in found):
+        return found
+    places = DocumentPlaces()
+    with suppress(StorageError):
+        document, line_of = read_with_lines(workflow, Workflow)
+        if document is not None:
+            places.add_workflow(document, workflow, line_of)
+    add_catalog_files(places, catalogs, os.environ)
+    return [_placed(problem, places.of_problem(problem)) for problem in found]
+
+
+def _placed(problem: Problem, place: SourcePlace) -> Problem:
+    return Problem(problem.message, problem.hint, place.file, place.line, problem.kind)

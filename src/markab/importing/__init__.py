@@ -1,0 +1,1 @@
+"""Workflows of other systems, converted: CWL, shell scripts, Makefiles, Snakefiles."""
