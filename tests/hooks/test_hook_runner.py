@@ -14,7 +14,8 @@ import pytest
 from kit.made_run import began, compute, end, ended, failed, make_run, start, write_journal
 from kit.waiting import wait_until
 from markab.hooks.hook_log import read_hook_results
-from markab.hooks.hook_runner import COMMAND, HookQueue, HookRunner, running_hooks
+from markab.hooks.hook_queue import HookQueue
+from markab.hooks.hook_runner import COMMAND, HookRunner, running_hooks
 from markab.journal.records import Entry
 from markab.plan.model import Hook, RunHooks
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -52,3 +53,23 @@ def test_a_hook_that_floods_and_hangs_changes_nothing_in_the_run(tmp_path: Path)
     wait_until(lambda: read_hook_results(submit_dir)[0].status)
     (result,) = read_hook_results(submit_dir)
     assert "it took more than 1 s, and was ended" == result.why and len(result.output) <= 4096
+
+
+def test_hooks_of_sub_workflows_are_run_like_those_of_the_workflow(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    head = {"pegasus": "5.0.4", "name": "inner", "jobs": [task("a", hooks=shell("end", TELL))]}
+    document = tmp_path / "inner.yml"
+    document.write_text(json.dumps({**head, "hooks": shell("all", TELL)}))
+    bench.replicas.append({"lfn": "inner.yml", "pfns": [{"site": "local", "pfn": str(document)}]})
+    inner: dict[str, object] = {"type": "pegasusWorkflow", "file": "inner.yml", "id": "sub", "arguments": []}
+    uses = [{"lfn": "inner.yml", "type": "input"}]
+    made = bench.plan({**inner, "uses": uses, "hooks": shell("all", TELL)})
+    submit_dir = made.planned.submit_dir
+    assert submit_dir is not None
+
+    assert "success" == operations.run(submit_dir).state
+    child = submit_dir / "00" / "00" / "pegasus-plan_sub"
+    wait_until(lambda: len([e for e in read_hook_results(child) if e.status is not None]) == 3)
+    assert {"start  ", "at_end 0 ", "at_end 0 a"} == set((child / "told").read_text().splitlines())
+    wait_until(lambda: len([e for e in read_hook_results(submit_dir) if e.status is not None]) == 2)
+    assert {"start  sub", "at_end 0 sub"} == set((submit_dir / "told").read_text().splitlines())
