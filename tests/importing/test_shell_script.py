@@ -145,6 +145,20 @@ head -n $N /dev/null > d
     ]
 
 
+def test_options_in_the_first_line_hold_for_each_step(tmp_path: Path) -> None:
+    source = read(tmp_path, "#!/bin/sh -eu\ntouch a\n")
+
+    assert only(source).text == "set -eu\ntouch a" and source.shell == "/bin/sh" and source.notes == []
+
+
+def test_modules_that_a_python_program_imports_are_read_too(tmp_path: Path) -> None:
+    have(tmp_path, "bin/tool.py", "bin/helper.py")
+    (tmp_path / "bin/tool.py").write_text("import helper")
+    (task,) = workflow_of(read(tmp_path, "python3 bin/tool.py > a\n"), "w", tmp_path / "p").workflow.jobs
+
+    assert [use.lfn for use in task.uses] == ["bin/helper.py", "bin/tool.py", "a"]
+
+
 def test_a_value_that_a_step_computes_brings_its_files(tmp_path: Path) -> None:
     have(tmp_path, "a.txt")
     source = read(tmp_path, "sort a.txt > b\nN=$(wc -l < b)\necho $N > c\n")

@@ -22,6 +22,7 @@ from integration.tools import (
     command,
     ends_of,
     environment,
+    journal,
     markab,
     plan,
     processes_of_run,
@@ -89,6 +90,12 @@ def boxed(directory: Path, image: Path | str, jobs: list[dict[str, Any]], **cont
 
 def run_of(workflow: Path, *words: str) -> Path:
     return plan(workflow, "--dir", "sub", "--output-dir", "out", *words, cwd=workflow.parent)
+
+
+def images_of(podman: Podman, *runs: Path) -> list[str]:
+    """Return the images that these runs have loaded and not unloaded."""
+    uuids = [journal(run)[0]["uuid"] for run in runs]
+    return [name for name in podman.images() if any(uuid in name for uuid in uuids)]
 
 
 def test_tasks_see_the_image_and_their_files_and_nothing_stays(
@@ -367,6 +374,7 @@ def test_an_image_of_a_registry_is_pulled_once_for_all_jobs(
     podman: Podman, image: Path, tmp_path: Path
 ) -> None:
     if not have("docker-registry", package="docker-registry"):
+        assert not os.environ.get("CI"), "there is no registry"
         pytest.skip("there is no registry, and none can be installed")
     with registry(tmp_path / "registry") as address:
         podman.trust(address)
@@ -389,7 +397,7 @@ def test_an_image_of_a_registry_is_pulled_once_for_all_jobs(
     assert ("box", f"docker://{address}/lab/tool:1") == (transfer["lfn"], transfer["source"])
     assert transfer["sha256"] == ends_of(run, "sh_b")[0]["containers"][0]["sha256"]
     assert "a\n" == (tmp_path / "out" / "b.txt").read_text()
-    assert ([], []) == (podman.images(), podman.containers())
+    assert ([], []) == (images_of(podman, run), podman.containers())
 
 
 def test_an_image_that_a_job_builds_is_built_once_with_reuse_by_content(
@@ -423,7 +431,7 @@ def test_an_image_that_a_job_builds_is_built_once_with_reuse_by_content(
     assert "19 sorted.txt\n" == (tmp_path / "out" / "count.txt").read_text()
     assert ([], []) == (ends_of(again, "build-image_ID0000001"), ends_of(again, "sort_ID0000002"))
     assert [of_image["sha256"]] == [one["sha256"] for one in ends_of(again, "wc_ID0000003")[0]["containers"]]
-    assert ([], []) == (podman.images(), podman.containers())
+    assert ([], []) == (images_of(podman, run, again), podman.containers())
 
 
 def test_an_apptainer_gets_the_command_line_that_is_documented(

@@ -31,6 +31,8 @@ def test_a_tree_of_three_levels_gives_the_results_of_all(tree: NestedTree) -> No
 
     tree.check_results()
     assert sorted(tree.runs()) == sorted(TASKS)
+    for name in ("workflow", "middle", "leaf"):  # each has a hook
+        wait_until(lambda: (tree.witness / f"hook-{name}").exists())  # noqa: B023
     leaf = tree.child(submit_dir, "middle", "leaf")
     middle = [one for one in journal(leaf.parents[2]) if one["event"] == "end"]
     made = [file["lfn"] for one in middle for file in one["record"].get("outputs", ())]

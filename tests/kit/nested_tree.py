@@ -66,7 +66,8 @@ class NestedTree:
         for name, jobs in (("leaf", leaf), ("middle", middle), ("workflow", root)):
             folder = self.top if name == "workflow" else self.top / "made"
             folder.mkdir(exist_ok=True)
-            document = {"pegasus": "5.0.4", "name": name, "jobs": jobs}
+            hook = {"_on": "end", "cmd": f"/bin/cp /dev/null {self.witness}/hook-{name}"}
+            document = {"pegasus": "5.0.4", "name": name, "hooks": {"shell": [hook]}, "jobs": jobs}
             (folder / f"{name}.yml").write_text(json.dumps(document))
         sites = [{"name": "local", "type": "installed"}]
         transformations = [

@@ -187,3 +187,20 @@ def test_show_and_logs_find_the_task_of_a_cluster(tmp_path: Path) -> None:
     assert f"[b is task 2 of 2 of {cluster}, whose output this is]\n" in log_of(run, "b")
     assert "task" not in operations.show_job(run, cluster).to_json()
     assert operations.why(run, "b").to_json()["job"] == cluster
+
+
+def test_a_plan_says_of_each_task_of_a_cluster_what_changed(tmp_path: Path) -> None:
+    """Also if one of the two runs had no clusters."""
+    keys = {"name": "tool_a", "profiles": {"pegasus": {"clusters.size": "2"}}}
+    steps = [Step(name, ["in"], f"{name}.out", keys=keys) for name in ("a", "b")]
+    lab = Lab(tmp_path, steps, {"in": "input\n"}, options={"cluster": ["horizontal"]})
+    lab.run()
+    lab.steps[0].argument, lab.steps[1].argument = "one", "two"
+
+    clustered = explained(lab, dry=True)
+    lab.options = {}
+    alone = explained(lab, dry=True)
+
+    for why in (clustered, alone):
+        assert "it runs again because its arguments changed: a.out - in → a.out one in" == why["a"]
+        assert "it runs again because its arguments changed: b.out - in → b.out two in" == why["b"]

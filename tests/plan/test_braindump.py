@@ -5,9 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from markab.errors import CorruptPlan
-from markab.plan.braindump import original_of, parse_braindump, read_braindump, write_braindump
+from markab.plan.braindump import (
+    braindump_text,
+    original_of,
+    parse_braindump,
+    read_braindump,
+    write_braindump,
+)
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
@@ -60,3 +68,14 @@ def test_a_damaged_braindump_at_the_place_of_the_original_makes_no_copy(tmp_path
     assert original_of(here / "braindump.yml") == there
     (there / "braindump.yml").write_text("wf_uuid: [7a3c\n")
     assert original_of(here / "braindump.yml") is None
+
+
+PLAIN = st.characters(min_codepoint=32, max_codepoint=126)
+
+
+@given(st.dictionaries(st.text("abc_", min_size=1), st.none() | st.text(PLAIN), min_size=1))
+def test_the_short_way_to_read_it_gives_what_a_reader_of_yaml_gives(values: dict[str, str | None]) -> None:
+    text = braindump_text(values)
+
+    assert parse_braindump(text) == values
+    assert parse_braindump(f"# comment\n{text}") == values, "this is read as YAML"

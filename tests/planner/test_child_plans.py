@@ -35,6 +35,7 @@ def test_a_sub_workflow_is_a_job_between_those_that_make_and_read_its_files(benc
     )
 
     job = made["pegasus-plan_s"]
+    assert job.category == "subwf"
     assert (job.kind, job.site, job.staging) == (Kind.SUBWORKFLOW, SUB_WORKFLOWS, "local")
     assert job.child is not None and job.child.document == "inner.yml"
     assert {one.lfn for one in job.inputs} == {"in.txt", "inner.yml"}, (
@@ -185,3 +186,17 @@ def test_a_password_of_the_parent_is_one_of_the_child(bench: Bench) -> None:
     submit_dir = bench.plan(task("a", "raw.txt", "x"), parent=above).planned.submit_dir
 
     assert submit_dir is not None and "secret" in (submit_dir / "passwords.json").read_text()
+
+
+def test_scripts_around_a_sub_workflow_are_said_to_do_nothing(bench: Bench) -> None:
+    options = bench.options(sub("s", profiles={"dagman": {"PRE": "/bin/true"}}))
+
+    said = [one.message for one in dry_run(options).warnings if "do nothing" in one.message]
+
+    assert len(said) == 1 and "of sub-workflow 's' do nothing" in said[0]
+
+
+def test_the_number_of_open_sub_workflows_can_be_limited(bench: Bench) -> None:
+    options = bench.options(sub("s"), properties={"dagman.subwf.maxjobs": "2"})
+
+    assert [one for one in dry_run(options).warnings if one.kind == "unused-limit"] == []

@@ -16,6 +16,7 @@ from markab.plan.model import ContentReuse, Kind, PlannedJob
 from markab.plan.plan_file import PlanFile
 from markab.plan.reused_tasks import read_reused_tasks
 from markab.plan.submit_dir import SubmitDir
+from markab.plan.task_alone import task_alone
 from markab.reuse.result_index import open_index
 from markab.transfers.base import is_local, path_of
 
@@ -54,10 +55,6 @@ class EarlierJobs:
                 return found
         return None
 
-    def has_clustered(self, task: str) -> bool:
-        """Return whether one of the runs that were looked at ran this task as one of several of a job."""
-        return any(task in run.clustered for run in self._read)
-
     def _all(self) -> Iterator[_EarlierRun]:
         yield from self._read
         for run in self._runs:
@@ -85,8 +82,6 @@ class _EarlierRun:
         self.uuid = ""
         self.reused: dict[str, str] = {}
         """Task that it left out → uuid of the run that made its outputs."""
-        self.clustered: set[str] = set()
-        """Tasks that succeeded in a job of several."""
         place = SubmitDir(submit_dir)
         try:
             self.uuid = read_braindump(place.braindump).get("wf_uuid") or ""
@@ -101,7 +96,7 @@ class _EarlierRun:
         position = self._positions.get(task)
         if position is None or self._plan is None:
             return None
-        return facts_of(self._plan, position, self._checksums, self._submit_dir)
+        return facts_of(self._plan, position, self._checksums, self._submit_dir, task)
 
     def _take(self, plan: PlanFile) -> None:
         for body in JournalReader(SubmitDir(self._submit_dir).journal).bodies():
@@ -109,11 +104,8 @@ class _EarlierRun:
             if isinstance(entry, AttemptEnd) and entry.record.ok:
                 learn(self._checksums, entry.record)
                 if plan.outline[entry.job].kind is Kind.COMPUTE:
-                    tasks = plan.job(entry.job).tasks
-                    if len(tasks) == 1:  # what a cluster reads and makes is not what its tasks do
-                        self._positions[tasks[0].id] = entry.job
-                    else:
-                        self.clustered.update(task.id for task in tasks)
+                    for task in plan.job(entry.job).tasks:
+                        self._positions[task.id] = entry.job
 
 
 def learn(checksums: Checksums, record: Products) -> None:
@@ -124,9 +116,9 @@ def learn(checksums: Checksums, record: Products) -> None:
         checksums.add(moved.lfn, moved.sha256)
 
 
-def facts_of(plan: PlanFile, position: int, checksums: Checksums, run: Path) -> ComparedJob:
-    """Return what is known of a job of a plan; `checksums` are those of its run."""
-    job = plan.job(position)
+def facts_of(plan: PlanFile, position: int, checksums: Checksums, run: Path, task: str = "") -> ComparedJob:
+    """Return what is known of a job of a plan, or of one task of it alone; `checksums` are those of its run."""
+    job = task_alone(plan.job(position), task) if task else plan.job(position)
     known = dict(job.content.known) if job.content else {}
     for one in job.inputs:
         if sha256 := checksums.get(one.lfn, one.sha256):

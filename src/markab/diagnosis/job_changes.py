@@ -29,10 +29,8 @@ def job_changes(before: ComparedJob, now: ComparedJob) -> list[str]:
     ]
 
 
-def why_again(before: ComparedJob | None, now: ComparedJob, *, in_cluster: bool = False) -> str:
-    """Return why a job runs that an earlier run ran too; `in_cluster`: there, its task was one of several of a job."""
-    if before is None and in_cluster:
-        return "an earlier run made its outputs in a cluster, of whose tasks it is not told what changed"
+def why_again(before: ComparedJob | None, now: ComparedJob) -> str:
+    """Return why a job runs that an earlier run ran too."""
     if before is None:
         return "no earlier run of this workflow made its outputs"
     if changes := job_changes(before, now):

@@ -64,5 +64,4 @@ def reuse_verdict(run: RunReader, position: int) -> str:
     now = facts_of(run.plan, position, checksums, run.place.path)
     planned_s = run.place.plan.stat().st_mtime
     earlier = earlier_jobs(reuse, run.plan.header.workflow, but=run.place.path, before=planned_s)
-    task = job.tasks[0].id
-    return why_again(earlier.of(task), now, in_cluster=earlier.has_clustered(task))
+    return why_again(earlier.of(job.tasks[0].id), now)

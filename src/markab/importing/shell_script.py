@@ -89,6 +89,8 @@ class _ScriptReader:
         self._guessed: list[tuple[Step, set[str]]] = []
         self._functions: set[str] = set()
         self._has_ended = False
+        if flags := re.match(rb"#!\s*\S+\s+(-[a-z]+)", text):
+            self._state.assign(Assignment(f"set {flags[1].decode()}", frozenset(), 1, True, is_setting=True))
         self._take_environment(root, arguments)
         self._statements(root.children)
         self._settle_guesses()

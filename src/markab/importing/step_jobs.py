@@ -11,6 +11,7 @@ from pathlib import Path
 
 from markab.errors import Problem
 from markab.importing.converted_workflow import ConvertedWorkflow
+from markab.importing.local_modules import local_modules
 from markab.importing.steps import Step, grouped, outside_reads
 from markab.importing.word_quoting import quoted_word
 from markab.spec.lfn import lfn_fault
@@ -127,6 +128,7 @@ class _Jobs:
 def _settle_files(source: StepSource) -> None:
     """Leave in the steps only files that can be files of a workflow; what cannot is noted or left out."""
     made = {file for step in source.steps for file in step.writes}
+    modules: dict[str, set[str]] = {}
     read_before: dict[str, int] = {}
     written: set[str] = set()
     for step in source.steps:
@@ -139,6 +141,10 @@ def _settle_files(source: StepSource) -> None:
                     source.note(step.line, f"{file!r} is read where it is")
                 step.reads.discard(file)
                 step.writes.discard(file)
+        for program in [file for file in step.reads if file.endswith(".py")]:
+            if program not in modules:
+                modules[program] = local_modules(source.directory, program) - made
+            step.reads |= modules[program]
         for file in sorted(step.reads - written):
             if (source.directory / file).exists():
                 read_before.setdefault(file, step.line)

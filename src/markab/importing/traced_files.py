@@ -61,7 +61,7 @@ def _trace(source: StepSource, step: Step, root: Path, program: str | None, made
     log = root.parent / "strace.log"
     before = _listing(root)
     traced = [program, "-f", "-y", "-qq", "-s", "4096", "-e", _CALLS, "-o", str(log)] if program else []
-    environment = os.environ | {"PWD": str(root)}
+    environment = os.environ | {"PWD": str(root), "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(
         [*traced, source.shell, "-c", step.text],
         cwd=root,

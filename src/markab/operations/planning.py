@@ -93,8 +93,7 @@ def _with_changes(planned: Planned) -> Planned:
             if reason.what == "kept" and (kept := planned.kept.get(reason.job)) is not None:
                 known = kept.job.content.known if kept.job.content else {}
                 facts = ComparedJob(kept.job, known, kept.paths)
-                task = kept.job.tasks[0].id
-                why = why_again(earlier.of(task), facts, in_cluster=earlier.has_clustered(task))
+                why = why_again(earlier.of(kept.job.tasks[0].id), facts)
                 planned.reasons[position] = reason._replace(why=why)
     return planned
 

@@ -19,6 +19,7 @@ from typing import Any
 
 from markab.plan.model import SUB_WORKFLOWS, ChildPlan
 from markab.plan.submit_dir import PLAN
+from markab.planner.dagman_profiles import script_of
 from markab.planner.draft import Context, Draft
 from markab.planner.options import OPTIONS, PlanOptions, WrongOption, from_flags, parsed_words, to_words
 from markab.planner.places import local_path
@@ -26,6 +27,8 @@ from markab.spec.model import Task, Use, Workflow
 from markab.spec.suggestions import did_you_mean
 from markab.transfers.tree_names import declared_name, is_tree
 
+CATEGORY = "subwf"
+"""Of sub-workflows that are given none, as in Pegasus: `dagman.subwf.maxjobs` limits how many of a run are open at once."""
 INHERITED = ("sites", "staging_sites", "cleanup", "force", "force_replan", "reuse_policy")
 """Options that a sub-workflow takes over, each unless its task gives it."""
 _RESULTS = ("output_sites", "output_dir", "output_map")
@@ -35,22 +38,25 @@ _OF_THE_PARENT = ("dir", "relative_dir", "relative_submit_dir", "random_dir", "u
 
 
 def name_documents(workflow: Workflow) -> None:
-    """Let each task that is a sub-workflow read its document, as those that the API writes do."""
+    """Let each task that is a sub-workflow read its document, as those that the API writes do; but not a plan, which stays where it is."""
     for task in workflow.jobs:
-        if task.type != "job" and task.file and all(use.lfn != task.file for use in task.uses):
+        if task.type == "condorWorkflow":
+            task.uses = [use for use in task.uses if use.lfn != task.file]
+        elif task.type != "job" and task.file and all(use.lfn != task.file for use in task.uses):
             task.uses.append(Use(lfn=task.file, type="input", for_planning=True))
 
 
 def prepare_children(draft: Draft, context: Context) -> None:
     """Fill `children`."""
-    found = [
-        (number, draft.tasks[number])
+    found = {
+        number: draft.tasks[number]
         for _, tasks in draft.task_jobs()
         for number in tasks
         if draft.tasks[number].type != "job"
-    ]
+    }
     if not found:
         return
+    _warn_of_scripts(draft, context)
     if SUB_WORKFLOWS in context.sites:
         context.problem(
             "site-name",
@@ -58,12 +64,34 @@ def prepare_children(draft: Draft, context: Context) -> None:
             "rename it in the site catalog",
         )
     inherited = _inherited(context.options)
-    for number, task in found:
+    for number, task in found.items():
         _check_files(task, context)
         if task.type == "condorWorkflow":
             draft.children[number] = _planned_child(task, context)
         else:
             draft.children[number] = _child(task, inherited, context)
+
+
+def _warn_of_scripts(draft: Draft, context: Context) -> None:
+    """Say once which requests of the namespace `dagman` sub-workflows do not get."""
+    jobs = [
+        job
+        for job, (task, *_) in draft.task_jobs()
+        if draft.tasks[task].type != "job"
+        and _has_scripts(draft.placements[job].programs[0].profiles.get("dagman", {}))
+    ]
+    if jobs:
+        more = f", and those of {len(jobs) - 1} more" if len(jobs) > 1 else ""
+        context.warn(
+            "unsupported",
+            f"scripts and abort codes (dagman.PRE, POST, ABORT-DAG-ON) of sub-workflow {draft.title_of(jobs[0])}{more} "
+            "do nothing: only those of plain jobs are carried out",
+            "make them jobs of their own, before or after it",
+        )
+
+
+def _has_scripts(given: Mapping[str, str]) -> bool:
+    return bool(script_of(given)) or "ABORT-DAG-ON" in given
 
 
 def _inherited(options: PlanOptions) -> dict[str, Any]:
@@ -151,9 +179,8 @@ def _check_files(task: Task, context: Context) -> None:
 
 
 def _planned_child(task: Task, context: Context) -> ChildPlan:
-    """Return the plan of a sub-workflow that has one already: its document is read from where it is, and not staged."""
+    """Return the plan of a sub-workflow that has one already."""
     lfn = task.file or ""
-    task.uses = [use for use in task.uses if use.lfn != lfn]
     replica = context.replicas.lookup(lfn)
     paths = [path for pfn in (replica.pfns if replica else ()) if (path := local_path(pfn.pfn)) is not None]
     context.trace.saw_other()

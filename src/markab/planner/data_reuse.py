@@ -19,7 +19,6 @@ from collections.abc import Container
 from markab.plan.run_command import run_command
 from markab.plan.submit_dir import PLAN
 from markab.planner.draft import Context, Draft
-from markab.planner.graph import topological_order
 from markab.planner.replica_selection import why_unusable
 from markab.spec.profiles import canonical
 
@@ -58,7 +57,7 @@ def _needless_jobs(draft: Draft, context: Context, existing: set[str], *, every_
     for parents in draft.parents:
         for parent in parents:
             waited_for[parent] += 1
-    for job in reversed(topological_order(draft.parents, draft.levels)):
+    for job in sorted(range(len(draft.jobs)), key=draft.levels.__getitem__, reverse=True):
         if draft.jobs[job] is None:
             continue
         parents = draft.parents[job]

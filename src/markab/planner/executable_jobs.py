@@ -25,6 +25,7 @@ from markab.plan.model import (
     PlannedTask,
     Transfer,
 )
+from markab.planner.child_plans import CATEGORY
 from markab.planner.draft import Context, Draft, ResultPlaces
 from markab.planner.graph import sorted_unique, topological_order
 from markab.planner.hashed_results import HashedResults
@@ -172,6 +173,7 @@ def job_of_tasks(
         numbers = draft.jobs[job]
         assert isinstance(numbers, tuple)
         planned.site, planned.child = SUB_WORKFLOWS, draft.children[numbers[0]]
+        planned.category = planned.category or CATEGORY
         planned.tasks = [_sub_workflow(task) for task in tasks]
         planned.outputs = [Output(use.lfn, metadata=use.metadata) for use in draft.outputs(job)]
         return planned
@@ -186,7 +188,8 @@ def job_of_tasks(
     planned.tasks = [
         _planned_task(task, program, draft) for task, program in zip(tasks, placement.programs, strict=True)
     ]
-    _add_contents(draft, job, planned)
+    if draft.contents:
+        _add_contents(draft, job, planned)
     planned.outputs = [Output(use.lfn, use.type == "checkpoint", use.metadata) for use in draft.outputs(job)]
     planned.checkpoint_s, planned.checkpoint_grace_s = checkpoint_limits(
         resources.checkpoint_s or 0,
@@ -240,6 +243,7 @@ def _planned_task(task: Task, program: Program, draft: Draft) -> PlannedTask:
     executable = program.executable
     command, arguments = _command(executable), command_line(task)
     container = program.container
+    of_program = executable.transformation.metadata | executable.at.metadata
     if is_noop(program.profiles):
         command, container = shutil.which("true") or "/bin/true", None
     elif program.launcher is not None:
@@ -255,7 +259,7 @@ def _planned_task(task: Task, program: Program, draft: Draft) -> PlannedTask:
         stderr=task.stderr,
         env=program.profiles.get("env", {}),
         node_label=task.node_label or "",
-        metadata=executable.transformation.metadata | executable.at.metadata | task.metadata,
+        metadata=of_program | task.metadata if of_program else task.metadata,
         environment=draft.environment_names.get(requested_environment(program), ""),
         container=container,
     )
@@ -271,7 +275,7 @@ def _inputs(draft: Draft, context: Context, job: int, linking: frozenset[str]) -
     placement = draft.placements[job]
     may_link = placement.links if context.links else placement.staging in linking
     inputs = []
-    own_images = placement.own_images()
+    own_images = placement.own_images
     for use in draft.inputs(job):
         lfn = use.lfn
         checkpoint = use.type == "checkpoint"

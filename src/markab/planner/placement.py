@@ -107,12 +107,8 @@ class Placement:
     """How the tasks are run; of a cluster only."""
     links: bool = True
     """Inputs may be links where links are made."""
-
-    def own_images(self) -> set[str]:
-        """Return the lfns of images that are files of the workflow."""
-        staged = {image.lfn for image in self.images}
-        containers = [program.container for program in self.programs if program.container]
-        return {one.image for one in containers if one.is_staged} - staged
+    own_images: frozenset[str] = frozenset()
+    """Lfns of images of containers that are files of the workflow."""
 
 
 def staged_executables(programs: Sequence[Program]) -> tuple[Executable, ...]:
@@ -128,6 +124,12 @@ def staged_executables(programs: Sequence[Program]) -> tuple[Executable, ...]:
 def staged_images(programs: Sequence[Program]) -> tuple[ContainerImage, ...]:
     """Return the images to stage for these programs, each once."""
     return tuple({program.image.lfn: program.image for program in programs if program.image}.values())
+
+
+def own_images(programs: Sequence[Program]) -> frozenset[str]:
+    """Return the lfns of images that are files of the workflow."""
+    found = [program for program in programs if program.container and program.image is None]
+    return frozenset(one.container.image for one in found if one.container and one.container.is_staged)
 
 
 def merge_placements(placements: Sequence[Placement], programs: Sequence[Program]) -> Placement:
@@ -150,6 +152,7 @@ def merge_placements(placements: Sequence[Placement], programs: Sequence[Program
         staged_executables(programs),
         staged_images(programs),
         links=all(placement.links for placement in placements),
+        own_images=own_images(programs),
     )
 
 

@@ -101,6 +101,8 @@ def local_path(pfn: str) -> str | None:
     Users write `file://` before a path without quoting it: an existing file of that name wins
     over the unquoted one.
     """
+    if pfn.startswith("/"):
+        return pfn
     if "://" not in pfn:
         return pfn.removeprefix("file:") if pfn.startswith("file:/") else pfn
     scheme, _, rest = pfn.partition("://")

@@ -18,6 +18,7 @@ from markab.errors import DocumentError, PlanningError, Problem, StorageError
 from markab.formatting import titled
 from markab.plan.braindump import Braindump
 from markab.plan.model import INTEGRITY_CHECKS, ContentReuse, GivenSlots, PlannedJob
+from markab.plan.task_alone import task_alone
 from markab.planner import plan_writer as writing
 from markab.planner.child_plans import name_documents
 from markab.planner.directory_names import check_delivered_directories, name_directories
@@ -216,14 +217,17 @@ def _kept_jobs(draft: Draft, context: Context) -> dict[str, KeptJob]:
     """Return the jobs that have a key which no earlier run had, by their names in reasons."""
     found = {}
     linking = linking_sites(context)
-    for job in sorted(draft.unmatched):
-        if draft.jobs[job] != (job,):
-            continue  # its task is in a cluster
-        planned = job_of_tasks(draft, context, job, [], linking)
+    jobs = {task: job for job, tasks in draft.task_jobs() for task in tasks}
+    planned_jobs: dict[int, PlannedJob] = {}  # the last one: tasks of a cluster mostly follow each other
+    for task in sorted(draft.unmatched):
+        job, name = jobs[task], draft.tasks[task].id
+        if job not in planned_jobs:
+            planned_jobs = {job: job_of_tasks(draft, context, job, [], linking)}
+        planned = task_alone(planned_jobs[job], name)
         raw = ((one.lfn, draft.raw_input(job, one.lfn)) for one in planned.inputs)
         nearest = {lfn: it.places[0].pfn for lfn, it in raw if it is not None and it.places}
         paths = {lfn: path for lfn, pfn in nearest.items() if (path := local_path(pfn)) is not None}
-        found[draft.name_of(job)] = KeptJob(planned, paths)
+        found[name] = KeptJob(planned, paths)
     return found
 
 

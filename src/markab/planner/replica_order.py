@@ -63,7 +63,7 @@ ReplicaOrder = Callable[[Sequence[UsableReplica], str], list[UsableReplica]]
 
 def by_nearness(replicas: Sequence[UsableReplica], site: str) -> list[UsableReplica]:
     """Return the replicas, the nearest first."""
-    return sorted(replicas, key=lambda each: each[:3])
+    return sorted(replicas, key=lambda each: each[:3]) if len(replicas) > 1 else list(replicas)
 
 
 @dataclass(frozen=True, slots=True)

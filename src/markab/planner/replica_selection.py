@@ -113,6 +113,8 @@ def _nearness_of_path(at: str, site: str, staging: str) -> Nearness:
 
 def _without_far_paths(usable: list[UsableReplica]) -> list[UsableReplica]:
     """Leave out paths that the submit host may not see, where it has nearer replicas."""
+    if len(usable) == 1:
+        return usable
     best = min(each.nearness for each in usable)
     if best is Nearness.ELSEWHERE:
         return usable

@@ -28,7 +28,14 @@ from markab.planner.executables import (
     find_transformation,
     no_executable,
 )
-from markab.planner.placement import Executable, Placement, Program, staged_executables, staged_images
+from markab.planner.placement import (
+    Executable,
+    Placement,
+    Program,
+    own_images,
+    staged_executables,
+    staged_images,
+)
 from markab.planner.site_choice import POLICIES, SiteChoice
 from markab.planner.site_directories import unknown_site
 from markab.planner.task_container import container_of, image_of
@@ -235,6 +242,7 @@ class _Selector:
             staged,
             staged_images([program]),
             links=links,
+            own_images=own_images([program]),
         )
 
     def _program(

@@ -234,8 +234,8 @@ class _Transfers:
 
     def check_own_images(self, job: int, placement: Placement) -> None:
         """Note images that are files of the workflow, and that a job which runs in them does not read."""
-        if own := placement.own_images():
-            for lfn in sorted(own - {use.lfn for use in self.draft.inputs(job)}):
+        if placement.own_images:
+            for lfn in sorted(placement.own_images - {use.lfn for use in self.draft.inputs(job)}):
                 self.context.problem(
                     "missing-image",
                     f"the container of task {self.draft.title_of(job)} has the image {lfn!r}, a file of the workflow "

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from markab.errors import Problem
 from markab.plan.model import LOCAL
+from markab.planner.child_plans import CATEGORY as SUB_WORKFLOW_CATEGORY
 from markab.planner.clustering import label_key
 from markab.planner.draft import Context, Draft
 from markab.planner.placement import Program
@@ -207,6 +208,8 @@ def _limits(draft: Draft, context: Context) -> None:
         return
     categories = {planned.category for _, planned in draft.auxiliary_jobs()} | set(DEFAULT_LIMITS)
     categories |= {placement.resources.category or "" for placement in draft.placements}
+    if draft.children:
+        categories.add(SUB_WORKFLOW_CATEGORY)
     for key, category in limited.items():
         if category not in categories:
             file, line = _place_among_properties(key, context.properties)
