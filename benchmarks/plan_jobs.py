@@ -3,7 +3,8 @@
     python benchmarks/plan_jobs.py [--jobs 100 1000 10000 100000] [--rounds 1] [--all]
 
 With `--all`, a tenth of the files exists already, jobs are clustered by ten, everything is staged, and files are removed as soon as
-they can be; then the time of each step of the planner is printed too.
+they can be; then the time of each step of the planner is printed too. `CPU s` is the processor time of the last
+round, which other load of the machine changes less.
 
 The reference is what any planner must do at least: read the same file with
 PyYAML's C parser, without looking at what it says.
@@ -12,6 +13,7 @@ PyYAML's C parser, without looking at what it says.
 from __future__ import annotations
 
 import argparse
+import resource
 import subprocess
 import sys
 import tempfile
@@ -78,21 +80,24 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--all", action="store_true")
     arguments = parser.parse_args()
-    print(f"{'jobs':>9}{'file MB':>9}{'plan s':>9}{'plan MB':>9}{'PyYAML s':>10}{'jobs/s':>9}")
+    print(f"{'jobs':>9}{'file MB':>9}{'plan s':>9}{'CPU s':>9}{'plan MB':>9}{'PyYAML s':>10}{'jobs/s':>9}")
     for jobs in arguments.jobs:
         with tempfile.TemporaryDirectory(prefix="markab-bench-") as name:
             directory = Path(name)
             workflow = write_workflow(jobs, directory, with_results=arguments.all)
             flags = ("--sites", "local", *ALL) if arguments.all else ()
-            peak_mb = 0.0
+            peak_mb = processor_s = 0.0
 
             def plan(
                 directory: Path = directory, workflow: Path = workflow, flags: Sequence[str] = flags
             ) -> float:
-                nonlocal peak_mb
+                nonlocal peak_mb, processor_s
+                before = resource.getrusage(resource.RUSAGE_CHILDREN)
                 seconds, peak_mb = run_measured(
                     markab("plan", "--output-dir", "out", *flags, workflow), directory
                 )
+                after = resource.getrusage(resource.RUSAGE_CHILDREN)
+                processor_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
                 return seconds
 
             def read(directory: Path = directory, workflow: Path = workflow) -> float:
@@ -102,7 +107,7 @@ def main() -> None:
             taken = medians(arguments.rounds, contestants)
             size_mb = workflow.stat().st_size / 1e6
             print(
-                f"{jobs:9}{size_mb:9.1f}{taken['plan']:9.2f}{peak_mb:9.0f}"
+                f"{jobs:9}{size_mb:9.1f}{taken['plan']:9.2f}{processor_s:9.2f}{peak_mb:9.0f}"
                 f"{taken.get('read', 0):10.2f}{jobs / taken['plan']:9.0f}",
                 flush=True,
             )

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from markab.planner.options import PlanOptions
     from markab.planner.planning import Planned
     from markab.planner.request_check import Answer
+    from markab.reuse.result_index import ResultIndex
     from markab.spec.script_messages import Given
 
 
@@ -38,17 +39,23 @@ def plan(
         PlanningError: no plan can be made; the error has every reason.
         StorageError: something cannot be read or written.
     """
-    from markab.engine.result_recording import record_unrecorded
     from markab.planner import planning
 
     planned = planning.plan(
         options,
         progress,
-        update_index=record_unrecorded,
+        update_index=_record_unrecorded,
         recorded_sizes=recorded_sizes,
         explain=explain,
     )
     return _with_lacks(_with_changes(planned), then)
+
+
+def _record_unrecorded(index: ResultIndex) -> None:
+    """Add what runs made that ended before they recorded it; what that needs is imported only if results are reused by content."""
+    from markab.engine.result_recording import record_unrecorded
+
+    record_unrecorded(index)
 
 
 def find_answer(options: PlanOptions) -> Answer | None:
