@@ -36,6 +36,7 @@ def engine(state: Any, *entries: Any, **more: Any) -> Engine:
         *,
         recorder: Recorder,
         on_accepted: Callable[[bool], None],
+        **_: object,
     ) -> Outcome:
         with (submit_dir / "journal.jsonl").open("ab") as file:
             file.write(b"".join(map(encode, entries)))

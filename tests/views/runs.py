@@ -141,7 +141,7 @@ def jobs() -> list[PlannedJob]:
             site="local",
             level=5,
             parents=[DELIVER],
-            registrations=[Registration("sum.txt", "file:///results/sum.txt", "out", {"by": "ada"})],
+            registrations=[Registration("sum.txt", "file:///results/sum.txt", "out", metadata={"by": "ada"})],
             why="register",
         ),
         PlannedJob(

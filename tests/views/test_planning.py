@@ -52,7 +52,7 @@ def documents(home: Path) -> dict[str, Any]:
         }
     ]
     profiles = {"env": {"LANG": "C"}, "pegasus": {"cores": 2, "memory": 100}}
-    box = {"name": "box", "type": "docker", "image": "docker:///rootproject/root"}
+    box = {"name": "box", "type": "shifter", "image": "docker:///rootproject/root"}
     sites = [{"name": "node", "arch": "x86_64", "directories": directories, "profiles": profiles}]
     replicas = [
         {
