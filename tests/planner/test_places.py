@@ -187,7 +187,7 @@ def test_an_input_whose_replicas_all_have_schemes_without_a_driver_is_refused(be
     assert message.startswith(
         "file 'f' has no replica that can be used: gsiftp://host/f (unsupported URL scheme 'gsiftp'); "
         "srm://host/f (unsupported URL scheme 'srm') (needed by task 'a') | register a copy on this machine, "
-        "or at a URL of another scheme (these work: file, "
+        "or at a URL of another scheme (these work: "
     )
 
 
