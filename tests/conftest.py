@@ -9,6 +9,7 @@ import os
 import signal
 import tempfile
 
+import pytest
 from hypothesis import settings
 
 _elsewhere = tempfile.TemporaryDirectory(prefix="markab-home-", ignore_cleanup_errors=True)
@@ -24,3 +25,10 @@ settings.load_profile("markab")
 for _number, _usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
     if signal.getsignal(_number) is signal.SIG_IGN:
         signal.signal(_number, _usual)
+
+
+@pytest.fixture
+def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A home without the runs of other tests."""
+    monkeypatch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
+    monkeypatch.delenv("XDG_STATE_HOME")

@@ -214,6 +214,7 @@ def test_a_wrong_size_among_the_properties_is_an_error(
     assert "'markab.reuse.store.size' is 'lots'" in err and "it must be an amount such as '20 GB'" in err
 
 
+@pytest.mark.usefixtures("own_home")
 def test_rebuild_says_how_many_runs_it_entered_and_which_it_could_not(
     store: ContentStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

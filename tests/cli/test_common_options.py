@@ -10,11 +10,14 @@ import pytest
 from click.testing import CliRunner
 
 from kit.made_run import began, compute, end, ended, failed, gave_up, make_run, start
-from markab.cli.main import COMMANDS, markab
+from markab.cli.main import COMMANDS, FUNCTION_NAMES, markab
 from markab.cli.pegasus import FILES
 from markab.cli.reference import PEGASUS
 
-OURS = {name: getattr(import_module(f"markab.cli.{name}"), name) for name in COMMANDS if name != "keg"}
+FUNCTIONS = {name: FUNCTION_NAMES.get(name, name) for name in COMMANDS if name != "keg"}
+OURS = {
+    name: getattr(import_module(f"markab.cli.{function}"), function) for name, function in FUNCTIONS.items()
+}
 THEIRS = {
     name: getattr(import_module(f"markab.cli.{FILES.get(name, name)}"), f"pegasus_{name}") for name in PEGASUS
 }

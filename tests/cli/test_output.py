@@ -167,6 +167,7 @@ def test_the_display_and_the_end_of_a_run_print_no_control_character_from_outsid
     assert CONTROLS.findall(styled((TITLE, "bold red"), (TITLE, "")).plain) == []
 
 
+@pytest.mark.usefixtures("own_home")
 def test_a_name_with_a_line_end_does_not_make_a_line_of_the_list(tmp_path: Path) -> None:
     make_run(tmp_path / "run", [compute("a")], workflow="w\nSuccess  forged")
     assert len(printed(markab, "runs", str(tmp_path)).splitlines()) == 1

@@ -22,7 +22,7 @@ from pathlib import Path
 from markab.engine import run as engine
 from markab.journal.progress import Progress, RunningJob
 
-def run(submit_dir, options, observer, recorder, on_accepted):
+def run(submit_dir, options, observer, recorder, **_):
     for done in range(4):
         jobs = [RunningJob("wc_[bold]", "local", 1, time.time() - 65)] if done < 3 else []
         observer(Progress("words", "7a3c", time.time(), 3, succeeded=done, jobs=jobs, running=len(jobs),
@@ -46,6 +46,7 @@ def on_a_terminal(directory: Path, **env: str) -> tuple[int, str]:
     if pid == 0:
         environment = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "TERM")}
         environment |= {"PYTHONPATH": str(SOURCES), "TERM": "xterm-256color", "COLUMNS": "100"} | env
+        environment |= {"HOME": str(directory / "home"), "XDG_STATE_HOME": ""}  # the run is in no other list
         os.execve(sys.executable, [sys.executable, "-c", ENGINE, str(directory)], environment)
     written = b""
     while True:

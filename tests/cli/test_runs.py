@@ -15,6 +15,7 @@ from markab.cli.runs import lines_of, runs
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("XDG_STATE_HOME")
     monkeypatch.chdir(tmp_path)
     make_run(tmp_path / "run0001", [compute("a")], [began(), start(0), end(0), ended("success")])
     make_run(tmp_path / "run0002", [compute("a")], workflow="rain")

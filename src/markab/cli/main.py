@@ -44,7 +44,7 @@ COMMANDS = {
 }
 """Command → its line in `markab --help`; the command is in `cli/<name>.py`."""
 
-_FUNCTIONS = {"import": "import_workflow"}
+FUNCTION_NAMES = {"import": "import_workflow"}
 """Command → file and function, where the name is a word of Python."""
 
 
@@ -59,7 +59,7 @@ class Commands(click.Group):
         """Import a command."""
         if cmd_name not in COMMANDS:
             return None
-        name = _FUNCTIONS.get(cmd_name, cmd_name)
+        name = FUNCTION_NAMES.get(cmd_name, cmd_name)
         found: click.Command = getattr(import_module(f"markab.cli.{name}"), name)
         return found
 
