@@ -18,9 +18,10 @@ _NEAR = 0.8
 def unread_outputs(subject: Subject) -> Iterator[Found]:
     """Find outputs that no job reads and that are not kept."""
     dangling = _dangling(subject)
+    handed_up = subject.parent.outputs if subject.parent is not None else ()
     for task in subject.workflow.jobs:
         for use in outputs_of(task):
-            is_kept = use.stage_out is not False or use.register_replica
+            is_kept = use.stage_out is not False or use.register_replica or use.lfn in handed_up
             if (
                 use.type == "output"
                 and not is_kept

@@ -17,6 +17,7 @@ from markab.lint.task_arguments import words_of
 from markab.planner.document_places import DocumentPlaces, SourcePlace, add_catalog_files
 from markab.planner.input_documents import read_catalogs, read_properties
 from markab.planner.options import PlanOptions
+from markab.planner.parent_run import ParentRun
 from markab.planner.task_files import inputs_of, outputs_of
 from markab.spec.model import (
     Container,
@@ -44,6 +45,8 @@ class Subject:
     catalogs: Catalogs
     sites: list[str]
     """Where jobs may run, as typed; empty: at the usual sites."""
+    parent: ParentRun | None = None
+    """Set if it is a sub-workflow: what its parent brings and wants."""
     makers: dict[str, Task] = field(default_factory=dict)
     """Lfn → the task that makes it; checkpoints are left out."""
     readers: dict[str, list[Task]] = field(default_factory=lambda: defaultdict(list))
@@ -113,7 +116,16 @@ def read_subject(options: PlanOptions) -> Subject | None:
     places.add_workflow(workflow, path, line_of)
     catalogs = _catalogs(options, workflow)
     add_catalog_files(places, catalogs.files, os.environ)
-    return Subject(workflow, shown_file(path), line_of, places, options.directory, catalogs, options.sites)
+    return Subject(
+        workflow,
+        shown_file(path),
+        line_of,
+        places,
+        options.directory,
+        catalogs,
+        options.sites,
+        options.parent,
+    )
 
 
 def _catalogs(options: PlanOptions, workflow: Workflow) -> Catalogs:

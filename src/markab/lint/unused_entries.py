@@ -13,7 +13,7 @@ _SHOWN = 3
 
 def unused_transformations(subject: Subject) -> Iterator[Found]:
     """Find entries of the transformation catalog that no job needs."""
-    if _has_sub_workflows(subject):
+    if _is_part_of_tree(subject):
         return
     used = {(task.namespace, task.name or "", task.version) for task in subject.workflow.jobs}
     required = {name for t in subject.transformations.values() for name in t.requires}
@@ -30,7 +30,7 @@ def unused_transformations(subject: Subject) -> Iterator[Found]:
 
 def unused_replicas(subject: Subject) -> Iterator[Found]:
     """Find entries of the replica catalog that no job reads; all of a catalog in one finding."""
-    if _has_sub_workflows(subject):
+    if _is_part_of_tree(subject):
         return
     staged = {t.name for t in subject.transformations.values()}
     unused = [
@@ -49,6 +49,6 @@ def unused_replicas(subject: Subject) -> Iterator[Found]:
         )
 
 
-def _has_sub_workflows(subject: Subject) -> bool:
-    """Return whether other workflows are part of this one: they may need any entry."""
-    return any(task.type != "job" for task in subject.workflow.jobs)
+def _is_part_of_tree(subject: Subject) -> bool:
+    """Return whether other workflows are part of this one, or it of another: they may need any entry."""
+    return subject.parent is not None or any(task.type != "job" for task in subject.workflow.jobs)
