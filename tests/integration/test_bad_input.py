@@ -141,13 +141,13 @@ DOCUMENTS = {
         "- {type: job, name: 'true', id: b, arguments: [], uses: [{lfn: genome.fa, type: input}],\n"
         "   profiles: {selector: {execution.site: frontera}}}\n",
         11,
-        "error: transformation 'alingn' is in no catalog and not on PATH (needed by task 'a')\n"
+        "error: HERE/workflow.yml:4: transformation 'alingn' is in no catalog and not on PATH (needed by task 'a')\n"
         "  hint: add it to the transformation catalog, or put the program on PATH\n"
-        "error: site 'frontera' is not in the site catalog (requested by task 'b')\n"
+        "error: HERE/workflow.yml:5: site 'frontera' is not in the site catalog (requested by task 'b')\n"
         "  hint: known sites: local, condorpool; add it to sites.yml\n"
-        "error: file 'reads.fq' has no replica and no job makes it (needed by 'a')\n"
+        "error: HERE/workflow.yml:4: file 'reads.fq' has no replica and no job makes it (needed by 'a')\n"
         "  hint: register it in the replica catalog, name its directory with --input-dir, or let a task output 'reads.fq'\n"
-        "error: file 'genome.fa' has no replica and no job makes it (needed by 'b')\n"
+        "error: HERE/workflow.yml:5: file 'genome.fa' has no replica and no job makes it (needed by 'b')\n"
         "  hint: register it in the replica catalog, name its directory with --input-dir, or let a task output 'genome.fa'\n",
     ),
     "everything wrong in one document": (
@@ -199,7 +199,7 @@ DISAGREEING = {
             + "- {name: tool, sites: [{name: cluster, pfn: /bin/true, type: installed}]}\n",
         },
         11,
-        "error: transformation 'tool' cannot run at condorpool: it is installed at cluster (needed by task 'a')\n"
+        "error: HERE/transformations.yml:3: transformation 'tool' cannot run at condorpool: it is installed at cluster (needed by task 'a')\n"
         "  hint: plan with `--sites cluster`, or add an entry for one of these sites to the catalog\n",
     ),
     "program for another machine": (
@@ -210,7 +210,7 @@ DISAGREEING = {
             + "- {name: tool, sites: [{name: local, pfn: /bin/true, type: stageable, arch: aarch64}]}\n",
         },
         11,
-        "error: transformation 'tool' cannot run at cluster: it is stageable at local for aarch64 (needed by task 'a')\n"
+        "error: HERE/transformations.yml:3: transformation 'tool' cannot run at cluster: it is stageable at local for aarch64 (needed by task 'a')\n"
         "  hint: plan with `--sites local`, or add an entry for one of these sites to the catalog\n",
     ),
     "container and requirement that are nowhere": (
@@ -220,9 +220,9 @@ DISAGREEING = {
             + "- {name: tool, requires: [helper], sites: [{name: local, pfn: /bin/true, type: stageable, container: box}]}\n",
         },
         10,
-        "error: transformation 'tool' requires 'helper', which is not in the catalog\n"
+        "error: HERE/transformations.yml:3: transformation 'tool' requires 'helper', which is not in the catalog\n"
         "  hint: add a transformation 'helper'\n"
-        "error: transformation 'tool' at site 'local' names the container 'box', which is not in the catalog\n"
+        "error: HERE/transformations.yml:3: transformation 'tool' at site 'local' names the container 'box', which is not in the catalog\n"
         "  hint: add it to the list 'containers'\n",
     ),
     "several catalogs wrong at once": (
@@ -320,7 +320,7 @@ def make_fifo(path: Path) -> None:
 
 
 NO_REPLICA = (
-    "error: file 'in' has no replica that can be used: HERE/input ({}) (needed by task 'copy')\n"
+    "error: HERE/workflow.yml:1: file 'in' has no replica that can be used: HERE/input ({}) (needed by task 'copy')\n"
     "  hint: put the file where it is registered, or correct the replica catalog\n"
 )
 
@@ -779,8 +779,10 @@ def test_programs_get_every_problem_as_json(tmp_path: Path) -> None:
     assert exit_code == error["exit_code"] == done.returncode
     kinds = [problem["kind"] for problem in error["problems"]]
     assert ["missing-executable", "unknown-site", "missing-input", "missing-input"] == kinds
-    shown = [f"error: {p['message']}\n  hint: {p['hint']}\n" for p in error["problems"]]
-    assert message == "".join(shown)
+    shown = [
+        f"error: {p['file']}:{p['line']}: {p['message']}\n  hint: {p['hint']}\n" for p in error["problems"]
+    ]
+    assert message == "".join(shown).replace(str(tmp_path), "HERE")
 
 
 @pytest.mark.integration

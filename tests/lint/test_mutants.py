@@ -18,7 +18,9 @@ def is_found(directory: Path) -> bool:
 def missed(templates: list[str], number: int, place: Path, step: int = 1) -> list[tuple[str, str]]:
     projects = {name: build(name, place / name) for name in templates}
     assert [name for name, directory in projects.items() if is_found(directory)] == []
-    projects.pop("sub-workflows", None)  # its documents and catalogs are several files, and defects are put into one
+    projects.pop(
+        "sub-workflows", None
+    )  # its documents and catalogs are several files, and defects are put into one
     made = mutants(projects, number, place / "mutants", kinds=OF_THE_FORM[::step])
     return [(template, kind) for template, kind, directory in made if not is_found(directory)]
 

@@ -86,7 +86,9 @@ def read_documents(options: PlanOptions, trace: RequestTrace) -> InputDocuments:
         results=no_mapper,
     )
     if not doubts.executables:
-        problems.add(*check_references(catalogs.transformations))
+        dangling = check_references(catalogs.transformations)
+        problems.add(*dangling)
+        doubts = replace(doubts, executables=bool(dangling))
     doubts = replace(doubts, documents=bool(problems.all))
     return InputDocuments(settings, workflow, catalogs, problems.all, doubts)
 
