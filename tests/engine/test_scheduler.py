@@ -581,6 +581,8 @@ class Checker:
         self.served: set[tuple[str, int, int]] = set()
         """Run, job of which an attempt failed, child that has all it needs of it."""
         self.paused: set[tuple[str, int]] = set()
+        self.grown: dict[tuple[str, int], int] = {}
+        """Run, job → memory in MB that its next attempts ask for."""
         self.open: set[str] = set()
         self.ending: dict[str, str] = {}
         """Run → `halt` or `remove`."""
@@ -592,7 +594,8 @@ class Checker:
         o = self.outline(attempt)
         if o.kind is not Kind.COMPUTE:
             return 0, 0, 0
-        return min(o.cores, self.slots.cores), min(o.memory_mb, self.slots.memory_mb), o.gpus
+        memory_mb = self.grown.get(attempt[:2], o.memory_mb)
+        return min(o.cores, self.slots.cores), min(memory_mb, self.slots.memory_mb), o.gpus
 
     def throttle(self, attempt: AttemptId) -> tuple[str, int]:
         o = self.outline(attempt)
@@ -666,6 +669,7 @@ class Checker:
         """One call of the engine, ended by `ending`; only after a crash, attempts are alive then."""
         scheduler = Scheduler(self.slots)
         self.paused.clear()
+        self.grown.clear()
         self.open.clear()
         self.ending.clear()
         to_add = list(self.graphs)
@@ -796,14 +800,17 @@ class Checker:
         untimely = attempt in self.carried and self.kept_back(scheduler, run, job) != ([], False)
         served = [child for child in scheduler.children(run, job) if self.random.random() < 0.5]
         incomplete = not ok and self.is_divisible(run, job) and self.random.random() < 0.5
+        memory_mb = self.random.choice([0, 0, 30, 5000])
         decision = scheduler.ended(
             attempt,
             ok,
             worth_retrying=not incomplete and self.random.random() < 0.9,
             incomplete=incomplete,
             served=() if ok else served,
-            memory_mb=self.random.choice([0, 0, 30, 5000]),
+            memory_mb=memory_mb,
         )
+        if decision.verdict is Verdict.RETRY and memory_mb:
+            self.grown[run, job] = rounded_up(memory_mb)
         returned = not ok and (
             self.ending.get(run) == "remove" or untimely or (incomplete and not is_partial)
         )
