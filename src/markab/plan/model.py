@@ -114,6 +114,8 @@ class PlanSite(msgspec.Struct, omit_defaults=True):
     """The run's directory in the site's shared scratch; None: the run keeps no files there."""
     work: str | None = None
     """Absolute directory in which attempts get directories of their own. None: below the staging site's scratch."""
+    contact: str = ""
+    """Where its batch system takes jobs: a schedd as `[NAME@]HOST[:PORT]`, or a login node as `[USER@]HOST`. Empty: on the submit host."""
 
 
 class GivenSlots(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -421,6 +423,24 @@ class JobSpace(msgspec.Struct, frozen=True, omit_defaults=True):
     """Lfn → bytes of those files that no cleanup job removes."""
 
 
+class BatchRequest(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a job asks of the batch system of its site, beside cores, memory, disk, GPUs and time."""
+
+    queue: str = ""
+    project: str = ""
+    """The account that pays."""
+    nodes: int = 0
+    """On how many nodes the cores are; 0: not given."""
+    processes_per_node: int = 0
+    """0: not given."""
+    arguments: list[str] = []
+    """Directives of the batch system's language, one a line, passed on unchanged."""
+    attributes: dict[str, str] = {}
+    """Commands of an HTCondor submit description, passed on unchanged; a key may begin with `+` or `My.`."""
+    launcher: list[str] = []
+    """Words before the worker's own command, such as `srun`."""
+
+
 class PlannedJob(msgspec.Struct, omit_defaults=True):
     """One job: what is scheduled, tried and retried as a whole."""
 
@@ -444,6 +464,8 @@ class PlannedJob(msgspec.Struct, omit_defaults=True):
     gpus: int = 0
     runtime_s: float = 0
     """What it requests; 0: not given."""
+    batch: BatchRequest | None = None
+    """None: nothing more, or its site has no batch system."""
     threads: int = 0
     """How many files it moves at a time; 0: as the header says."""
     checkpoint_s: float = 0
