@@ -49,6 +49,7 @@ def test_output_without_end_is_kept_in_part_and_never_waited_for(tmp_path: Path)
     assert time.monotonic() - began < 5
     wait_until(lambda: process.is_over(20.0, limit_s=10))
 
+    assert process.is_over(21.0, limit_s=10), "asked again, it is still over"
     assert len(process.output) <= KEPT_BYTES and "flood" in process.output
     assert process.why == "it took more than 10 s, and was ended" and process.status == -9
 

@@ -71,6 +71,7 @@ class HookProcess:
             self._read(self._child)  # what its own children write from now on is lost
             self.status = code
             self._close(self._child)
+            self._child = None
             return True
         if limit_s and not self.why and now_s - self._began_s >= limit_s:
             self.why = f"it took more than {limit_s:g} s, and was ended"
