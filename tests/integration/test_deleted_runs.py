@@ -12,10 +12,8 @@ from integration.tools import job_line, markab, plan, script, write_workflow
 
 
 @pytest.mark.integration
-def test_all_that_a_run_and_its_reports_leave_is_known_and_goes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+@pytest.mark.usefixtures("own_home")
+def test_all_that_a_run_and_its_reports_leave_is_known_and_goes(tmp_path: Path) -> None:
     talk = script(tmp_path / "talk.sh", "#!/bin/sh\nseq 100000; echo x > $1; [ $1 = good ]\n")
     jobs = [job_line(name, "talk", name, outputs=[name]) for name in ("good", "bad")]
     place = {"name": "condorpool", "type": "installed", "pfn": str(talk)}
