@@ -24,6 +24,7 @@ class Noted:
         self.problems: list[tuple[str, str, str]] = []
         self.containers = {"box": BOX}
         self.properties = Properties()
+        self.sites: dict[str, Site] = {}
 
     def problem(self, kind: str, message: str, hint: str) -> None:
         self.problems.append((kind, message, hint))

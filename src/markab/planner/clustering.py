@@ -29,6 +29,7 @@ from dataclasses import dataclass
 from heapq import heapify, heapreplace
 
 from markab.errors import Problem
+from markab.planner.batch_requests import differing_texts
 from markab.planner.draft import Context, Draft
 from markab.planner.job_aggregator import Aggregators
 from markab.planner.job_names import cluster_name, compute_name
@@ -71,6 +72,7 @@ def cluster_jobs(draft: Draft, context: Context) -> None:
             if len(group.jobs) > 1:
                 name = cluster_name(group.name, context.prefix, names)
                 names.add(name)
+                _warn_of_differing_requests(draft, group, context)
                 cluster = draft.merge(group.jobs, "cluster_jobs", group.why, name, group.remedy)
                 draft.placements[cluster] = aggregators.aggregated(draft.placements[cluster])
 
@@ -240,6 +242,17 @@ def _profile(draft: Draft, job: int, key: str) -> str:
     """Return a profile of a job; of a cluster, that of the last of its tasks which has one."""
     given = (program.profiles.get("pegasus", {}).get(key) for program in draft.placements[job].programs)
     return ([value for value in given if value] or [""])[-1]
+
+
+def _warn_of_differing_requests(draft: Draft, group: Members, context: Context) -> None:
+    """Say which requests to the batch system cannot all be met, because one job can have only one of them."""
+    requests = {id(one): one for job in group.jobs if (one := draft.placements[job].batch) is not None}
+    if len(requests) > 1 and (keys := differing_texts(requests.values())):
+        context.warn(
+            "cluster",
+            f"the tasks of a cluster ({group.why}) differ in {', '.join(keys)}: the first that is given counts",
+            "give them the same, or leave them out of one cluster",
+        )
 
 
 def _warn_of_labelled_sub_workflows(draft: Draft, context: Context) -> None:

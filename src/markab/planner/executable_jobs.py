@@ -177,7 +177,7 @@ def job_of_tasks(
         planned.tasks = [_sub_workflow(task) for task in tasks]
         planned.outputs = [Output(use.lfn, metadata=use.metadata) for use in draft.outputs(job)]
         return planned
-    planned.data = placement.data
+    planned.data, planned.batch = placement.data, placement.batch
     planned.cores, planned.gpus = resources.cores, resources.gpus
     planned.memory_mb, planned.disk_mb = resources.memory_mb, resources.disk_mb
     planned.runtime_s = resources.runtime_s or 0

@@ -9,10 +9,12 @@ import sysconfig
 from collections.abc import Iterable, Iterator
 
 from markab.errors import quoted
+from markab.plan.model import LOCAL
 from markab.planner.draft import Context
 from markab.planner.placement import Executable
 from markab.planner.places import local_path
 from markab.planner.request_trace import RequestTrace
+from markab.planner.site_executors import executor_of
 from markab.spec.model import Site, Transformation, TransformationSite, transformation_name
 
 _Key = tuple[str | None, str, str | None]
@@ -28,7 +30,7 @@ SELECTORS = ("Random", "Installed", "Staged", "Submit")
 def find_transformation(key: _Key, context: Context) -> Transformation | None:
     """Return the catalog entry of a transformation; or one made for a tool of Pegasus or a program on PATH.
 
-    What is on PATH of this machine serves at every site, since all run on this machine.
+    What is on PATH of this machine is expected at the same path at every site.
     """
     if found := context.transformations.get(key):
         return found
@@ -122,7 +124,7 @@ def _platform_fits(at: TransformationSite, site: Site) -> bool:
 def check_local_executable(executable: Executable, needed_by: str, context: Context) -> None:
     """Note a problem if an executable that should be on this machine is not, or cannot be run."""
     path = local_path(executable.at.pfn)
-    if path is None or (executable.container is not None and executable.at.type == "installed"):
+    if path is None or (executable.at.type == "installed" and _is_elsewhere(executable, context)):
         return
     name = executable.transformation.full_name
     if not os.path.exists(path):
@@ -149,6 +151,12 @@ def check_local_executable(executable: Executable, needed_by: str, context: Cont
             f"transformation {name!r} is registered at {path!r}, which you may not read (needed by {needed_by})",
             f"ask its owner, or: chmod u+r {quoted(path)}",
         )
+
+
+def _is_elsewhere(executable: Executable, context: Context) -> bool:
+    """Return whether an installed program is in an image, or at a site that is not this machine."""
+    site = context.sites.get(executable.at.name)
+    return executable.container is not None or (site is not None and executor_of(site) != LOCAL)
 
 
 def no_executable(key: _Key, sites: Iterable[str], needed_by: str, context: Context) -> None:

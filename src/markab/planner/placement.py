@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from markab.plan.model import DataConfiguration, TaskContainer
+from markab.plan.model import BatchRequest, DataConfiguration, TaskContainer
+from markab.planner.batch_requests import merge_requests
 from markab.spec.container_checks import registry_reference
 from markab.spec.model import Container, Transformation, TransformationSite
 from markab.spec.profiles import Resources
@@ -109,6 +110,8 @@ class Placement:
     """Inputs may be links where links are made."""
     own_images: frozenset[str] = frozenset()
     """Lfns of images of containers that are files of the workflow."""
+    batch: BatchRequest | None = None
+    """What it asks of the batch system of its site."""
 
 
 def staged_executables(programs: Sequence[Program]) -> tuple[Executable, ...]:
@@ -153,6 +156,7 @@ def merge_placements(placements: Sequence[Placement], programs: Sequence[Program
         staged_images(programs),
         links=all(placement.links for placement in placements),
         own_images=own_images(programs),
+        batch=merge_requests([placement.batch for placement in placements]),
     )
 
 

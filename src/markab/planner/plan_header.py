@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import random
 
+import msgspec
+
 from markab.catalogs.replica_properties import is_output_elsewhere, output_catalog
-from markab.plan.model import FORMAT, SUB_WORKFLOWS, DirectoryPlace, Header, PlanSite
+from markab.plan.model import FORMAT, LOCAL, SUB_WORKFLOWS, DirectoryPlace, Header, PlanSite
 from markab.planner.draft import Context, Draft
 from markab.planner.executable_jobs import RunPlaces
 from markab.planner.options import PlanOptions
 from markab.planner.output_map import common_directories
 from markab.planner.site_directories import output_place, shared_scratch
-from markab.planner.site_executors import executor_of
+from markab.planner.site_executors import contact_of, executor_of
 from markab.planner.transfer_groups import ARGUMENTS, given_arguments
+from markab.spec.model import Site
 from markab.transfers.base import TRANSFER_THREADS
 
 DEFAULT_LIMITS = {"stage-in": 10, "stage-out": 10, "stage-inter": 10, "cleanup": 4, "registration": 1}
@@ -100,13 +103,23 @@ def _outputs(draft: Draft, places: RunPlaces) -> dict[str, str]:
 
 
 def _sites(draft: Draft, context: Context, places: RunPlaces) -> dict[str, PlanSite]:
-    run = (draft.placements[job].site for job, _ in draft.task_jobs())
-    sites = {name: PlanSite(executor_of(context.sites[name])) for name in dict.fromkeys(["local", *run])}
+    run = dict.fromkeys(["local", *(draft.placements[job].site for job, _ in draft.task_jobs())])
+    sites = {name: _site(context.sites[name]) for name in run}
     for name, place in places.scratch.items():
-        sites[name] = PlanSite(executor_of(context.sites[name]), place)
+        # Where only files are, no executor is needed.
+        site = sites[name] if name in sites else PlanSite()
+        sites[name] = msgspec.structs.replace(site, scratch=place)
     if draft.children:
         sites[SUB_WORKFLOWS] = PlanSite(SUB_WORKFLOWS)
     return sites
+
+
+def _site(site: Site) -> PlanSite:
+    """Return a site where jobs run."""
+    if (executor := executor_of(site)) == LOCAL:
+        return PlanSite()
+    own = next((each.path for each in site.directories if each.type == "localScratch"), None)
+    return PlanSite(executor, work=own, contact=contact_of(site))
 
 
 def _limits(context: Context) -> dict[str, int]:

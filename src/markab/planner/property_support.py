@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from markab.plan.model import LOCAL
 from markab.planner.draft import Context
+from markab.planner.site_executors import executor_of
 from markab.planner.transfer_groups import ARGUMENTS, LITE_ARGUMENTS, given_arguments
 from markab.spec.profile_keys import Effect
 from markab.spec.property_keys import PropertyKey, find_property
@@ -29,6 +31,15 @@ def warn_of_unsupported_properties(context: Context) -> None:
             f"a property pegasus.transfer.….remote.sites names the site {name!r}, which there is not",
             did_you_mean(name, context.sites, "correct it"),
         )
+    for name, site in context.sites.items():
+        named = _transfer_sites(context) if executor_of(site) != LOCAL else ()
+        if name in named:
+            context.warn(
+                "unsupported",
+                f"a property pegasus.transfer.….remote.sites names the site {name!r}, whose jobs do not run on this "
+                "machine: its transfer jobs do",
+                "remove it, or let its jobs move their inputs themselves (pegasus.transfer.bypass.input.staging)",
+            )
     if found:
         what = f"property {found[0]} does" if len(found) == 1 else f"properties {', '.join(found)} do"
         context.warn(

@@ -1,4 +1,4 @@
-"""Which executor runs the jobs of a site: the table of styles, gateways and schedulers.
+"""Which executor runs the jobs of a site, and where that takes them: the table of styles, gateways and schedulers.
 
 How the jobs of a site are submitted follows from its profile `pegasus.style`, or else from
 the type of its gateway (`grids`); for a style that means "the batch system of the site", the
@@ -6,9 +6,16 @@ scheduler of that gateway decides.
 
 Only the executors in `AVAILABLE` exist in this version; jobs of a site that requests
 another run on this machine. When an executor is added, its name is added there.
+
+A batch system is never there by convention: a site that names one is planned for it, and a submit host that lacks its
+programs is a problem. HTCondor is what a site has that says nothing, or that says `style = condor`, as nearly every document
+does: its jobs go there where it is installed, and else run on this machine.
 """
 
 from __future__ import annotations
+
+import os
+import shutil
 
 from markab.plan.model import LOCAL
 from markab.spec.model import Grid, Site
@@ -17,7 +24,28 @@ from markab.spec.suggestions import did_you_mean
 
 AVAILABLE = frozenset({LOCAL})
 
+HTCONDOR = "htcondor"
+
+BATCH_SYSTEMS = frozenset({"slurm", "pbs", "sge", "lsf", "cobalt", "moab", "flux"})
+"""The executors that submit to a batch system, which moves no files: a directory that submit host and nodes share does."""
+
+PROGRAMS = {
+    HTCONDOR: "condor_submit",
+    "slurm": "sbatch",
+    "pbs": "qsub",
+    "sge": "qsub",
+    "lsf": "bsub",
+    "cobalt": "qsub",
+    "moab": "msub",
+    "flux": "flux",
+}
+"""Executor → the program that submits its jobs."""
+
 DEFAULT_STYLE = "condor"
+_BY_CONVENTION = ("condor", "glideinwms")
+"""Styles that mean an HTCondor on the submit host, if there is one."""
+_OVER_SSH = ("ssh", "bosco")
+"""Styles that mean a batch system behind a login node."""
 
 STYLE_OF_GATEWAY = {
     "condor": "condorc",
@@ -45,6 +73,7 @@ EXECUTORS = {
     ("glite", "moab"): "moab",
     ("glite", "flux"): "flux",
     ("glite", ""): "batch",
+    **{(style, system): system for style in _OVER_SSH for system in sorted(BATCH_SYSTEMS)},
     ("ssh", ""): "ssh",
     ("bosco", ""): "ssh",
     ("creamce", ""): "cream",
@@ -69,7 +98,7 @@ TITLES = {
     "globus": "Globus",
     "panda": "PanDA",
 }
-"""Executor → what messages call it, where this version does not have it."""
+"""Executor → what messages call it."""
 
 
 def is_explicit(site: Site) -> bool:
@@ -96,23 +125,75 @@ def requested_executor(site: Site) -> str:
     """Return the executor that a site requests, whether or not it exists in this version."""
     if site.name == "local":
         return LOCAL
-    gateway = _compute_gateway(site)
-    style = _style(site)
-    if not style:
-        style = STYLE_OF_GATEWAY.get(gateway.type.lower(), DEFAULT_STYLE) if gateway else DEFAULT_STYLE
-    scheduler = gateway.scheduler.lower() if gateway else ""
+    gateway, style = _compute_gateway(site), _style_or_gateway(site)
+    scheduler = _scheduler(gateway) if gateway else ""
     return EXECUTORS.get((style, scheduler)) or EXECUTORS.get((style, ""), EXECUTORS[DEFAULT_STYLE, ""])
 
 
 def executor_of(site: Site) -> str:
-    """Return the executor that runs the jobs of a site in this version."""
+    """Return the executor that runs the jobs of a site in this version, on this machine as it is now."""
     requested = requested_executor(site)
-    return requested if is_available(requested) else LOCAL
+    if not is_available(requested):
+        return LOCAL
+    return LOCAL if requested == HTCONDOR and is_by_convention(site) and not has_htcondor() else requested
+
+
+def contact_of(site: Site) -> str:
+    """Return where the executor of a site takes its jobs, as `PlanSite.contact` has it; "": to a program of the submit host.
+
+    The contact of a gateway counts if jobs are to go there: to a schedd elsewhere (`condorc`), or to a login node
+    (`ssh`, `bosco`). With `glite`, the batch system is that of the submit host, whatever it is called.
+    """
+    gateway, style = _compute_gateway(site), _style_or_gateway(site)
+    if gateway is None or style not in ("condorc", *_OVER_SSH):
+        return ""
+    contact = gateway.contact.strip()
+    return "" if contact in ("localhost", "local", site.name) else contact
+
+
+def is_by_convention(site: Site) -> bool:
+    """Return whether the jobs of a site go to the HTCondor of the submit host if there is one."""
+    style = _style_or_gateway(site)
+    is_known = any(style == known for known, _ in EXECUTORS)
+    return requested_executor(site) == HTCONDOR and (style in _BY_CONVENTION or not is_known)
+
+
+def has_htcondor() -> bool:
+    """Return whether the submit host has an HTCondor to submit to."""
+    return bool(os.environ.get("CONDOR_CONFIG", "").strip()) or shutil.which(PROGRAMS[HTCONDOR]) is not None
+
+
+def missing_submit_program(site: Site) -> str:
+    """Return the program of the submit host that the executor of a site lacks; "" if it lacks none."""
+    executor = executor_of(site)
+    if executor == HTCONDOR:
+        return "" if has_htcondor() else PROGRAMS[HTCONDOR]
+    program = "ssh" if executor in BATCH_SYSTEMS and contact_of(site) else PROGRAMS.get(executor, "")
+    return "" if not program or shutil.which(program) else program
 
 
 def is_available(executor: str) -> bool:
     """Return whether this version has an executor of that name."""
     return executor in AVAILABLE
+
+
+def batch_systems() -> list[str]:
+    """Return the batch systems that this version submits to."""
+    return sorted(BATCH_SYSTEMS & AVAILABLE)
+
+
+def _style_or_gateway(site: Site) -> str:
+    """Return the style of a site, else that of its gateway, else the default."""
+    if style := _style(site):
+        return style
+    gateway = _compute_gateway(site)
+    return STYLE_OF_GATEWAY.get(gateway.type.lower(), DEFAULT_STYLE) if gateway else DEFAULT_STYLE
+
+
+def _scheduler(gateway: Grid) -> str:
+    """Return the scheduler of a gateway; a gateway whose type is that of a batch system need not say it again."""
+    scheduler, kind = gateway.scheduler.strip().lower(), gateway.type.strip().lower()
+    return kind if scheduler in ("", "unknown") and kind in BATCH_SYSTEMS else scheduler
 
 
 def _compute_gateway(site: Site) -> Grid | None:

@@ -7,13 +7,17 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from markab.errors import Problem
+from markab.plan.model import LOCAL
 from markab.spec.model import Profiles, Site
 from markab.spec.profile_keys import canonical_key, canonical_namespace
+from markab.spec.profiles import canonical
 from markab.spec.properties import Properties
 from markab.spec.schema import NAMESPACES
 from markab.spec.suggestions import did_you_mean
 
 _PREFIX = "pegasus.catalog.site.sites"
+EXECUTOR = "markab.executor"
+"""Property: `local` lets the jobs of every site run on this machine."""
 
 
 def with_property_profiles(
@@ -30,6 +34,12 @@ def with_property_profiles(
         added = {namespace: {canonical_key(namespace, profile): properties[f"{_PREFIX}.{key}"]}}
         site = found[name]
         found[name] = msgspec.structs.replace(site, profiles=_joined(site.profiles, added))
+    if properties.choice(EXECUTOR, ("site", LOCAL), "site") == LOCAL:
+        here: Profiles = {"pegasus": {"style": LOCAL}}
+        found = {
+            name: msgspec.structs.replace(site, profiles=_joined(canonical(site.profiles), here))
+            for name, site in found.items()
+        }
     return found, warnings
 
 

@@ -19,14 +19,21 @@ import msgspec
 
 from markab.errors import Problem
 from markab.formatting import titled
-from markab.plan.model import DATA_CONFIGURATIONS, DataConfiguration
+from markab.plan.model import DATA_CONFIGURATIONS, LOCAL, DataConfiguration
 from markab.planner import site_callout
+from markab.planner.batch_requests import (
+    CONCURRENCY_LIMITS,
+    batch_request,
+    with_globus_requests,
+    with_nodes,
+)
 from markab.planner.draft import Context, Draft, Reason
 from markab.planner.executables import (
     check_local_executable,
     executables_at,
     find_transformation,
     no_executable,
+    program_on_path,
 )
 from markab.planner.placement import (
     Executable,
@@ -37,7 +44,18 @@ from markab.planner.placement import (
     staged_images,
 )
 from markab.planner.site_choice import POLICIES, SiteChoice
-from markab.planner.site_directories import unknown_site
+from markab.planner.site_directories import shared_scratch, unknown_site
+from markab.planner.site_executors import (
+    BATCH_SYSTEMS,
+    HTCONDOR,
+    PROGRAMS,
+    TITLES,
+    contact_of,
+    executor_of,
+    has_htcondor,
+    is_available,
+    is_by_convention,
+)
 from markab.planner.task_container import container_of, image_of
 from markab.planner.task_launcher import launcher_in_container, launcher_of
 from markab.spec.model import Profiles, Site, Task, Transformation, TransformationSite
@@ -59,6 +77,7 @@ def select_sites(draft: Draft, context: Context) -> None:
     # A job without a choice keeps this: later passes go on with the others, and with its files.
     draft.placements = [_NO_PLACE] * len(draft.tasks)
     candidates = _candidates(context)
+    _trace_htcondor(context)
     selector = _Selector(candidates, context, draft.workflow.name)
     possible: dict[int, dict[str, Placement]] = {}
     for job, (number,) in draft.task_jobs():
@@ -71,6 +90,15 @@ def select_sites(draft: Draft, context: Context) -> None:
             draft.reasons.append(
                 Reason(draft.name_of(job), "select_sites", "placed", f"at {site}; {others} could run it too")
             )
+
+
+def _trace_htcondor(context: Context) -> None:
+    """Note that it matters whether HTCondor is installed here, if it does for any site."""
+    if is_available(HTCONDOR) and any(map(is_by_convention, context.sites.values())):
+        program_on_path(PROGRAMS[HTCONDOR], context.trace)
+        context.trace.variables.add("CONDOR_CONFIG")
+        if has_htcondor():
+            context.trace.saw_other()
 
 
 def _chosen(
@@ -134,6 +162,7 @@ class _Selector:
         if priority := context.properties.get(PRIORITY, "").strip():
             # As a profile of HTCondor, because the profile dagman.PRIORITY of a job wins over that.
             self.property_profiles = _overlay({"condor": {"priority": priority}}, self.property_profiles)
+        self.counts_in_pool = context.properties.flag(CONCURRENCY_LIMITS, False)
         self.by_kind: dict[tuple[object, ...], dict[str, Placement]] = {}
         self.checked: dict[tuple[str, str], list[Problem]] = {}
         self.unknown_tags: set[str] = set()
@@ -209,6 +238,8 @@ class _Selector:
             tagged = self._tag_profiles(tag, site, needed_by)
             of_site = _overlay(canonical(site.profiles), canonical(tagged))
             profiles = merge_profiles(transformation_profiles, of_site, own, self.property_profiles)
+        executor = executor_of(site)
+        profiles = with_globus_requests(profiles, executor, task.id, context.problems)
         data = _data_configuration(profiles, context, needed_by)
         if data is None:
             return None
@@ -232,6 +263,15 @@ class _Selector:
         staged = staged_executables([program])
         names = {"pegasus_site": site.name, "pegasus_wf_xformation": transformation.full_name}
         resources = self._resources(task, profiles, names)
+        resources = with_nodes(resources, profiles, executor, task.id, context.problems)
+        batch = batch_request(
+            profiles,
+            executor,
+            task.id,
+            context.problems,
+            {"pegasus_wf_name": self.workflow, **names},
+            counts_in_pool=self.counts_in_pool,
+        )
         return Placement(
             site.name,
             staging,
@@ -243,6 +283,7 @@ class _Selector:
             staged_images([program]),
             links=links,
             own_images=own_images([program]),
+            batch=batch,
         )
 
     def _program(
@@ -254,7 +295,8 @@ class _Selector:
         needed_by: str,
     ) -> Program:
         if executable.container is None:
-            return Program(executable, requires, profiles, launcher_of(profiles, self.context, needed_by))
+            launcher = launcher_of(profiles, site, self.context, needed_by)
+            return Program(executable, requires, profiles, launcher)
         return Program(
             executable,
             requires,
@@ -304,10 +346,11 @@ class _Selector:
 
     def _staging_site(self, site: Site, data: str) -> str | None:
         """Return the site whose scratch holds the files of jobs at `site`; None after noting a problem."""
-        context = self.context
+        context, executor = self.context, executor_of(site)
         by_site = context.options.staging_sites
         requested = by_site.get(site.name, by_site.get(""))
-        default = "local" if data == "condorio" else site.name
+        # A batch system brings no files to a job, as HTCondor does: they come through a directory of the site.
+        default = "local" if data == "condorio" and executor not in BATCH_SYSTEMS else site.name
         if requested is not None and requested != default and data != "nonsharedfs":
             context.problem(
                 "staging-site",
@@ -320,16 +363,27 @@ class _Selector:
         if name not in context.sites:
             unknown_site(name, f"staging site of {site.name!r}", context)
             return None
-        if not any(directory.type == "sharedScratch" for directory in context.sites[name].directories):
+        scratch = shared_scratch(context.sites[name])
+        if scratch is None:
             if context.doubts.sites:
                 return None
+            why = f", because {TITLES[executor]} moves no files" if executor in BATCH_SYSTEMS else ""
             context.problem(
                 "no-scratch",
                 f"site {name!r} has no directory of type 'sharedScratch', "
-                f"and jobs at {site.name!r} need one with data configuration {data!r}",
+                f"and jobs at {site.name!r} need one with data configuration {data!r}{why}",
                 f"give site {name!r} a sharedScratch in sites.yml, or plan with `--staging-site {site.name}=local`"
                 if data == "nonsharedfs"
-                else f"give site {name!r} a sharedScratch in sites.yml",
+                else f"give site {name!r} a sharedScratch in sites.yml"
+                + (", in a directory that its nodes and this machine see" if executor != LOCAL else ""),
+            )
+            return None
+        if executor in BATCH_SYSTEMS and contact_of(site) and scratch.is_local and name != site.name:
+            context.problem(
+                "unreachable-directory",
+                f"the scratch of staging site {name!r} is a directory of this machine, {scratch.path!r}, "
+                f"and jobs at {site.name!r} run behind the login node {contact_of(site)!r}",
+                f"leave --staging-site out, or give site {name!r} a file server that these jobs reach",
             )
             return None
         return name

@@ -10,19 +10,25 @@ from __future__ import annotations
 import shlex
 import shutil
 
+from markab.plan.model import LOCAL
 from markab.planner.draft import Context
 from markab.planner.placement import TaskLauncher
-from markab.spec.model import Profiles
+from markab.planner.site_executors import executor_of
+from markab.spec.model import Profiles, Site
 
 LAUNCHER = "pegasus.gridstart.launcher"
 ARGUMENTS = "pegasus.gridstart.launcher.arguments"
 ENVIRONMENT = "pegasus_lite_env_source"
 
+_ENV = "/usr/bin/env"
+"""Starts a program that is on PATH where the job runs."""
 _SOURCE = '. "$0" && exec "$@"'
 
 
-def launcher_of(profiles: Profiles, context: Context, needed_by: str) -> TaskLauncher | None:
+def launcher_of(profiles: Profiles, site: Site, context: Context, needed_by: str) -> TaskLauncher | None:
     """Return what starts the program of a task; None: nothing else does, or it was noted as a problem."""
+    if executor_of(site) != LOCAL:
+        return _launcher_elsewhere(profiles, site, context, needed_by)
     launcher = _given(profiles, context, needed_by)
     name = profiles.get("pegasus", {}).get(ENVIRONMENT, "").strip()
     if not name:
@@ -52,6 +58,25 @@ def _given(profiles: Profiles, context: Context, needed_by: str) -> TaskLauncher
         context.problem("launcher", message, f"install it, or correct {LAUNCHER}")
         return None
     return TaskLauncher(program, arguments)
+
+
+def _launcher_elsewhere(
+    profiles: Profiles, site: Site, context: Context, needed_by: str
+) -> TaskLauncher | None:
+    """Return what starts the program of a task at a site that is not this machine: a program that is found on PATH there."""
+    if profiles.get("pegasus", {}).get(ENVIRONMENT, "").strip():
+        context.problem(
+            "launcher",
+            f"the script of profile pegasus.{ENVIRONMENT} is one of this machine, and site {site.name!r} is not "
+            f"this machine (needed by {needed_by})",
+            "set its variables with profiles of the namespace env of the site",
+        )
+    if (asked := _asked(profiles, context, needed_by)) is None:
+        return None
+    name, arguments = asked
+    if "/" in name:
+        return TaskLauncher(name, arguments)
+    return TaskLauncher(_ENV, f"{shlex.quote(name)} {arguments}".strip())
 
 
 def launcher_in_container(profiles: Profiles, context: Context, needed_by: str) -> TaskLauncher | None:

@@ -13,9 +13,10 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Literal
 
-from markab.plan.model import Kind
+from markab.plan.model import LOCAL, Kind
 from markab.planner.draft import Context, Draft
 from markab.planner.placement import Placement
+from markab.planner.site_executors import executor_of
 from markab.spec.transfer_arguments import TransferArguments, transfer_arguments
 
 JOBS_PER_TRANSFER_JOB = 10
@@ -98,10 +99,11 @@ def given_arguments(context: Context, key: str) -> TransferArguments:
 
 
 def transfer_site(kind: Kind, staging: str, context: Context) -> str:
-    """Return the site where a transfer job runs: `local`, or the staging site if the properties say so."""
+    """Return the site where a transfer job runs: `local`, or the staging site if the properties say so and its jobs run here."""
     for key in (*REMOTE_SITES[kind], "pegasus.transfer.all.remote.sites", "pegasus.transfer.*.remote.sites"):
         if named := {name.strip() for name in context.properties.get(key, "").split(",")} - {""}:
-            return staging if "*" in named or staging in named else "local"
+            is_there = "*" in named or staging in named
+            return staging if is_there and executor_of(context.sites[staging]) == LOCAL else "local"
     return "local"
 
 

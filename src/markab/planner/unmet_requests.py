@@ -12,19 +12,27 @@ from dataclasses import dataclass, field
 
 from markab.errors import Problem
 from markab.plan.model import LOCAL
+from markab.planner.batch_requests import is_batch_key
 from markab.planner.child_plans import CATEGORY as SUB_WORKFLOW_CATEGORY
 from markab.planner.clustering import label_key
 from markab.planner.draft import Context, Draft
 from markab.planner.placement import Program
 from markab.planner.plan_header import DEFAULT_LIMITS
 from markab.planner.site_executors import (
+    BATCH_SYSTEMS,
+    HTCONDOR,
+    PROGRAMS,
     TITLES,
+    batch_systems,
+    contact_of,
     executor_of,
     is_available,
     is_explicit,
+    missing_submit_program,
     requested_executor,
     unknown_style,
 )
+from markab.planner.site_profiles import EXECUTOR
 from markab.planner.task_container import missing_program
 from markab.spec.key_lines import line_of_key
 from markab.spec.model import Task
@@ -62,6 +70,8 @@ class _Requests:
     """All requests of a draft that matter here, each with the jobs that have it."""
 
     profiles: dict[tuple[str, str], _Jobs] = field(default_factory=dict)
+    batch: dict[str, dict[tuple[str, str], _Jobs]] = field(default_factory=dict)
+    """Executor → profiles for HTCondor or a batch system that have no effect on its jobs."""
     expressions: dict[tuple[str, str], _Jobs] = field(default_factory=dict)
     """Profiles that have an effect, and whose value is an expression that only HTCondor evaluates."""
     containers: dict[str, _Jobs] = field(default_factory=dict)
@@ -76,6 +86,7 @@ def warn_of_unmet_requests(draft: Draft, context: Context) -> None:
     requests = _requests(draft, context)
     _sites(requests.sites, context)
     _profiles(requests.profiles, context)
+    _batch_profiles(requests.batch, context)
     for (namespace, key), jobs in requests.expressions.items():
         context.warn(
             "unsupported",
@@ -100,10 +111,18 @@ def _requests(draft: Draft, context: Context) -> _Requests:
     missing: dict[tuple[str, str], str] = {}
     for task, program, number, site in _programs(draft):
         found.sites.setdefault(site, _Jobs()).add(number, task.id)
+        executor = executor_of(context.sites[site])
         for namespace, keys in program.profiles.items():
             for key, value in keys.items() if namespace != "env" else ():
-                is_expression = is_condor_expression(namespace, value)
-                table = found.expressions if is_expression and key in READ_OF_CONDOR else found.profiles
+                table = found.profiles
+                if is_condor_expression(namespace, value) and key in READ_OF_CONDOR:
+                    if executor == HTCONDOR:
+                        continue  # it is passed on
+                    table = found.expressions
+                elif effect_of(namespace, key) is Effect.BATCH:
+                    if is_batch_key(namespace, key, executor):
+                        continue
+                    table = found.batch.setdefault(executor, {})
                 table.setdefault((namespace, key), _Jobs()).add(number, task.id)
         transformation = program.executable.transformation
         if (container := program.container) is not None and executor_of(context.sites[site]) == LOCAL:
@@ -138,7 +157,22 @@ def _sites(sites: dict[str, _Jobs], context: Context) -> None:
         requested = requested_executor(site)
         if wrong := unknown_style(site):
             context.warn("unsupported", *wrong)
-        if not is_available(requested) and is_explicit(site):
+        if requested == "batch" and batch_systems():
+            context.unsupported(
+                "no-scheduler",
+                f"site {name!r} has a batch system, and does not say which ({jobs})",
+                f"give its gateway a scheduler: {', '.join(batch_systems())}; {_here(name)}",
+            )
+        elif program := missing_submit_program(site):
+            _missing_program(name, program, jobs, context)
+        elif executor_of(site) == LOCAL and requested == HTCONDOR and is_available(requested):
+            if is_explicit(site):
+                context.warn(
+                    "unsupported",
+                    f"site {name!r} asks for HTCondor, which is not installed here: its jobs run on this machine ({jobs})",
+                    f"install HTCondor, or add the directory of {PROGRAMS[HTCONDOR]!r} to PATH",
+                )
+        elif not is_available(requested) and is_explicit(site):
             context.warn(
                 "unsupported",
                 f"site {name!r} asks for {TITLES[requested]}, which this version does not use: "
@@ -146,9 +180,43 @@ def _sites(sites: dict[str, _Jobs], context: Context) -> None:
             )
 
 
+def _missing_program(name: str, program: str, jobs: _Jobs, context: Context) -> None:
+    site = context.sites[name]
+    title = TITLES.get(executor_of(site), executor_of(site))
+    if contact := contact_of(site):
+        what = f"site {name!r} is reached through {contact!r}, and this machine has no {program!r} on PATH ({jobs})"
+        hint = "install it, or add its directory to PATH"
+    else:
+        what = f"site {name!r} asks for {title}, and this machine has no {program!r} on PATH ({jobs})"
+        hint = "load its module (`module load …`) or add its directory to PATH"
+        if executor_of(site) in BATCH_SYSTEMS:
+            hint += "; or name a login node: style 'ssh', and a gateway with the contact 'user@host'"
+    context.unsupported("no-scheduler", what, f"{hint}; {_here(name)}")
+
+
+def _here(site: str) -> str:
+    """Return how to run the jobs of a site on this machine instead."""
+    return (
+        "or run its jobs on this machine: "
+        f"`-D pegasus.catalog.site.sites.{site}.profiles.pegasus.style=local` (those of all sites: `-D {EXECUTOR}=local`)"
+    )
+
+
+def _batch_profiles(batch: dict[str, dict[tuple[str, str], _Jobs]], context: Context) -> None:
+    """Warn of profiles that the executors of their jobs have no use for."""
+    for executor, profiles in batch.items():
+        by_jobs: dict[str, list[str]] = {}
+        """The jobs → what all of them request."""
+        for (namespace, key), jobs in profiles.items():
+            by_jobs.setdefault(str(jobs), []).append(f"{namespace}.{key}")
+        why = "for HTCondor or a batch system do nothing, because no job goes there"
+        if executor != LOCAL:
+            why = f"do nothing at a site of {TITLES.get(executor, executor)}"
+        groups = [f"{_first_few(names)} ({jobs})" for jobs, names in by_jobs.items()]
+        context.warn("unsupported", f"profiles {why}: {_first_few(groups)}")
+
+
 def _profiles(profiles: dict[tuple[str, str], _Jobs], context: Context) -> None:
-    batch: dict[str, list[str]] = {}
-    """The jobs → what all of them request."""
     profiles.pop(("pegasus", label_key(context)), None)
     for (namespace, key), jobs in profiles.items():
         name, effect = f"{namespace}.{key}", effect_of(namespace, key)
@@ -169,14 +237,6 @@ def _profiles(profiles: dict[tuple[str, str], _Jobs], context: Context) -> None:
             )
         elif effect is Effect.NOT_YET:
             context.warn("unsupported", f"profile {name} does nothing in this version ({jobs})")
-        elif effect is Effect.BATCH:
-            batch.setdefault(str(jobs), []).append(name)
-    if batch:
-        groups = [f"{_first_few(names)} ({jobs})" for jobs, names in batch.items()]
-        context.warn(
-            "unsupported",
-            f"profiles for HTCondor or a batch system do nothing, because no job goes there: {_first_few(groups)}",
-        )
 
 
 def _first_few(texts: list[str]) -> str:

@@ -21,7 +21,7 @@ class Effect(Enum):
     NEEDLESS = "needless"
     """Nothing, and the run is as requested: it tunes a part of Pegasus that Markab does not have."""
     BATCH = "batch"
-    """Nothing: it is a request to HTCondor or a batch system, and no job goes there."""
+    """It is a request to HTCondor or a batch system: nothing, for a job that does not go there."""
     NOT_YET = "not yet"
     """Nothing, and the run is not as requested."""
     DROPPED = "dropped"

@@ -173,7 +173,7 @@ dagman.maxjobs | | | read | jobs at a time
 dagman.maxidle | | | needless | submitted jobs that wait at a time
 dagman.*.maxjobs | | | read | jobs of one category at a time. `*` is the name of a category
 pegasus.job.priority | | | read | priority of the jobs that run tasks, but for those with a profile of their own. 10 times the level plus 10 if not set
-pegasus.condor.concurrency.limits | false | true false | needless | HTCondor limits the categories
+pegasus.condor.concurrency.limits | false | true false | read | compute jobs at sites of HTCondor count against the limit `pegasus_compute` of the pool
 pegasus.condor.arguments.quote | true | true false | needless | arguments are quoted for HTCondor
 pegasus.condor.logs.symlink | false | true false | needless | keep HTCondor's log in a local directory
 pegasus.condor.dag.checker.jobs | 50000 | | needless | jobs from which on the DAG is not checked
@@ -221,6 +221,7 @@ pegasus.catalog.provenance.** | | | needless | old provenance catalog
 markab.dir.submit.mode | 0700 | | read | permissions of a new submit directory, in octal. `0750` or `2770` for a group; a directory that exists keeps its permissions
 markab.cleanup.assumed.size | 10485760 | | read | size of a file of which nothing is known, with `Constraint`: bytes, or an amount such as `1 MB`
 markab.keep.failed | false | true false | read | keep the directory of the last failed attempt of each job. Also `markab run --keep-failed`; the directory is removed when the job is tried again
+markab.executor | site | site local | read | `local`: the jobs of every site run on this machine, whatever the sites ask for. For one site: its profile `pegasus.style = local`
 markab.retry.by.cause | true | true false | read | what would fail again (a program that does not exist, say) is not tried again, and a job that was killed for lack of memory is tried again with more. `false`: every failure is tried again, as often as `RETRY` says
 markab.fail.fast | false | true false | read | start no other jobs after a job failed for good. Also `markab run --fail-fast`; `--keep-going` is the opposite
 markab.slots.cores | | | read | cores that jobs on this machine may use together. What the machine has if not set; also `--cores`, and the profile `pegasus.slots.cores` of a site
