@@ -9,15 +9,17 @@ from pathlib import Path
 import pytest
 
 from engine.engine_fakes import REMOTE, FakeExecutor, FakeTime, World, job, make_run
+from markab.engine.hold_limit import HoldLimit
 from markab.engine.open_run import _clamped
 from markab.engine.run import Outcome, RunOptions, run
 from markab.engine.slots import Slots
 from markab.errors import NotARun
+from markab.executors.attempt_id import AttemptId
 from markab.executors.base import Attempt, Report, Seen
 from markab.journal.attempt_story import read_attempts
 from markab.journal.progress import Progress
 from markab.journal.reader import JournalReader
-from markab.journal.records import AttemptRunning, decode
+from markab.journal.records import AttemptHeld, AttemptReleased, AttemptRunning, decode
 from markab.plan.machine_texts import RUNS_ALONE
 
 
@@ -79,6 +81,93 @@ def test_a_job_that_its_site_holds_is_shown_with_the_reason_and_continues(tmp_pa
         (0, 1, "", []),
     ]
     assert seen_running(tmp_path) == 2
+
+
+def test_what_its_site_says_of_a_job_is_in_the_status_and_the_journal(tmp_path: Path) -> None:
+    class Speaks(Queue):
+        script = (
+            (Seen.QUEUED, "Priority"),
+            (Seen.HELD, "disk quota exceeded"),
+            (Seen.HELD, "disk quota exceeded"),
+            (Seen.RUNNING, ""),
+        )
+
+        def wait(self, timeout_s: float) -> Sequence[Report]:
+            reports = super().wait(timeout_s)
+            return [
+                Report(one.id, one.seen, one.record, one.reason, one.native_id, "node7") for one in reports
+            ]
+
+    seen: list[Progress] = []
+    assert call(make_run(tmp_path, [job("a")], executor=REMOTE), World(), Speaks, seen).state == "success"
+
+    shown = [(p.jobs[0].reason, p.jobs[0].held, p.jobs[0].native_id, p.jobs[0].host) for p in seen[1:5]]
+    assert shown == [
+        ("Priority", "", "0.0", ""),
+        ("", "disk quota exceeded", "0.0", ""),
+        ("", "disk quota exceeded", "0.0", ""),
+        ("", "", "0.0", "node7"),
+    ]
+    entries = [decode(body) for body in JournalReader(tmp_path / "journal.jsonl").bodies()]
+    told = [one for one in entries if isinstance(one, AttemptHeld | AttemptReleased | AttemptRunning)]
+    assert [type(one) for one in told] == [AttemptHeld, AttemptReleased, AttemptRunning]
+    [story] = read_attempts(tmp_path / "journal.jsonl", 0)
+    assert (story.native_id, story.host, story.held, story.holds) == ("0.0", "node7", "", 1)
+
+
+class HoldsTheFirst(Queue):
+    """Holds the first attempt of each job, and ends it only when it is cancelled."""
+
+    def submit(self, attempts: Sequence[Attempt]) -> None:
+        super().submit(attempts)
+        self.pending += [
+            Report(one.id, Seen.HELD, reason="no quota") for one in attempts if one.id.number == 1
+        ]
+
+    def wait(self, timeout_s: float) -> Sequence[Report]:
+        self.time.pass_s(10)
+        if self.pending:
+            return [self.pending.pop(0)]
+        return [
+            Report(id, Seen.ENDED, self.world.end(id)) for id in sorted(self.world.alive) if id.number > 1
+        ]
+
+
+def test_an_attempt_that_is_held_too_long_is_withdrawn_and_the_next_one_starts(tmp_path: Path) -> None:
+    directory = make_run(tmp_path, [job("a", retries=1)], executor=REMOTE, hold_limit_s=60)
+    world = World()
+    outcome = call(directory, world, HoldsTheFirst, [])
+
+    assert outcome.state == "success" and [id.number for id in world.cancelled] == [1]
+    assert "site 'local' held a too long: it is withdrawn, and tried again" in outcome.warnings
+    first, second = read_attempts(tmp_path / "journal.jsonl", 0)
+    assert first.record is not None and first.record["error"]["kind"] == "held"
+    assert first.record["error"]["message"] == "its site held it for 1:00: no quota"
+    assert second.record is not None and second.record["ok"]
+
+
+def test_the_time_in_which_an_engine_was_killed_counts_for_a_held_attempt(tmp_path: Path) -> None:
+    clock = FakeTime()
+    limit = HoldLimit(60, clock.clock)
+    id = AttemptId("r", 0, 1)
+    limit.held(id, "no quota", clock.clock.epoch() - 50)
+    assert limit.withdraw() == []
+    clock.pass_s(5)
+    limit.held(id, "still none", clock.clock.epoch())
+    clock.pass_s(5)
+    assert limit.withdraw() == [id] and limit.withdraw() == []
+    limit.held(id, "again", clock.clock.epoch() - 1000)
+    assert limit.withdraw() == [] and "still none" in limit.ended(id) and limit.ended(id) == ""
+
+
+def test_an_attempt_that_was_released_is_not_withdrawn(tmp_path: Path) -> None:
+    clock = FakeTime()
+    limit = HoldLimit(60, clock.clock)
+    id = AttemptId("r", 0, 1)
+    limit.held(id, "no quota", clock.clock.epoch())
+    limit.over(id)
+    clock.pass_s(100)
+    assert limit.withdraw() == []
 
 
 def test_a_job_that_is_held_without_a_reason_is_shown_too(tmp_path: Path) -> None:

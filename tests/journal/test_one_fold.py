@@ -21,6 +21,8 @@ from markab.journal.records import (
     EVENTS,
     AnyRecord,
     AttemptEnd,
+    AttemptHeld,
+    AttemptReleased,
     AttemptRunning,
     AttemptStart,
     Entry,
@@ -80,6 +82,15 @@ class Story:
     def run(self, job: int) -> None:
         self.states[job] = State.RUNNING
         self.write(AttemptRunning, job, self.attempts[job])
+
+    def hold(self, job: int) -> None:
+        """Its site holds it, perhaps while it runs, and may release it."""
+        self.states[job] = State.QUEUED
+        self.write(AttemptHeld, job, self.attempts[job], "disk quota exceeded", f"{job}.0")
+
+    def release(self, job: int) -> None:
+        self.states[job] = State.QUEUED
+        self.write(AttemptReleased, job, self.attempts[job])
 
     def end(self, job: int, error: str = "") -> None:
         record = {"ok": not error, "host": "here", "start": self._time, "end": self._time + 0.5}
@@ -147,6 +158,8 @@ def _one_engine(story: Story, draw: st.DrawFn) -> None:
         moves += [(Story.end, job) for job in story.under_way]
         moves += [(_fail, job) for job in story.under_way]
         moves += [(Story.do_part, job) for job in story.under_way]
+        at_pool = [job for job in story.under_way if JOBS[job].site == "pool"]
+        moves += [(Story.hold, job) for job in at_pool] + [(Story.release, job) for job in at_pool]
         moves += [(Story.run, job) for job in story.under_way if story.states[job] == State.QUEUED]
         if not moves:
             break

@@ -11,6 +11,8 @@ from markab.journal import records
 from markab.journal.records import (
     EVENTS,
     AnyRecord,
+    AttemptHeld,
+    AttemptReleased,
     AttemptRunning,
     GiveUp,
     Halt,
@@ -33,7 +35,9 @@ ONE_OF_EACH = [
     began(),
     Refused(T0, "this machine has no GPUs", "buy some"),
     start(0),
-    AttemptRunning(T0, 0, 1),
+    AttemptRunning(T0, 0, 1, "12.0", "node7"),
+    AttemptHeld(T0, 0, 1, "disk quota exceeded", "12.0"),
+    AttemptReleased(T0, 0, 1),
     end(0),
     Retry(T0, 0, 1),
     GiveUp(T0, 0, 1),
@@ -57,7 +61,7 @@ def test_every_kind_is_written_as_the_search_expects_it(tmp_path: Path) -> None:
         assert list(records_of(journal, type(entry))) == [entry]
         assert [kind for kind in EVENTS if encode(entry)[9:].startswith(beginning(kind))] == [type(entry)]
     about = [entry for entry in ONE_OF_EACH if hasattr(entry, "job")]
-    assert list(records_about(journal, 0)) == about and len(about) == 8
+    assert list(records_about(journal, 0)) == about and len(about) == 10
 
 
 def test_all_records_are_kinds_of_one_base() -> None:

@@ -21,6 +21,7 @@ from kit.diamond import (
     write_journal,
 )
 from kit.made_run import make_run
+from markab.journal.records import AttemptHeld, AttemptReleased, AttemptRunning
 from markab.provenance import jobstate_log
 from markab.provenance.jobstate_log import JobstateLog
 
@@ -55,6 +56,19 @@ def test_a_run_reads_as_dagman_and_its_watcher_would_have_written_it(tmp_path: P
         "JOB_TERMINATED",
         "JOB_SUCCESS",
     ]
+
+
+def test_what_a_site_holds_is_held_and_released(tmp_path: Path) -> None:
+    story = [
+        began(),
+        start(0, site="pool"),
+        AttemptHeld(T0 + 2, 0, 1, "no quota", "12.0"),
+        AttemptReleased(T0 + 3, 0, 1),
+        AttemptRunning(T0 + 4, 0, 1, "12.0", "node7"),
+    ]
+    run = make_diamond(tmp_path / "run", entries=story)
+    states = [line.split()[2] for line in log_of(run) if " j0 " in line]
+    assert states == ["SUBMIT", "JOB_HELD", "JOB_RELEASED", "EXECUTE"]
 
 
 def test_an_attempt_has_its_own_number_and_exit_code(tmp_path: Path) -> None:

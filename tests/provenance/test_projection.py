@@ -33,7 +33,7 @@ from kit.diamond import (
 )
 from kit.made_run import make_run
 from markab.errors import CorruptJournal, NotARun
-from markab.journal.records import Entry, RunEnd
+from markab.journal.records import AttemptHeld, AttemptReleased, AttemptRunning, Entry, RunEnd
 from markab.journal.writer import encode
 from markab.plan.model import Kind, PlannedTask
 from markab.provenance import row_writer
@@ -304,7 +304,43 @@ def test_an_engine_that_starts_and_ends_within_a_moment_did_both(tmp_path: Path)
 
 
 STORY = diamond_story()
-STORIES = [STORY, failing_story(), strange_story()]
+QUEUED_STORY: list[Entry] = [
+    began(),
+    start(0, site="pool"),
+    AttemptHeld(T0 + 2, 0, 1, "no quota", "12.0"),
+    AttemptReleased(T0 + 3, 0, 1),
+    AttemptRunning(T0 + 4, 0, 1, "12.0", "node7"),
+    AttemptHeld(T0 + 5, 0, 1, "suspended", "12.0"),
+    end(0, time=T0 + 9, start=T0 + 6),
+    start(1, site="pool", time=T0 + 10),
+    AttemptRunning(T0 + 11, 1, 1, "13.0"),
+    end(1, time=T0 + 12),
+    start(2, site="pool", time=T0 + 10),
+    AttemptHeld(T0 + 11, 2, 1, "no quota", "14.0"),
+    failed(2, time=T0 + 12),
+]
+"""At a site that holds and has ids of its own."""
+STORIES = [STORY, failing_story(), strange_story(), QUEUED_STORY]
+
+
+def test_what_a_site_holds_and_calls_an_attempt_is_recorded(tmp_path: Path) -> None:
+    run = make_diamond(tmp_path / "run", entries=QUEUED_STORY)
+    project(run)
+    states = ask(
+        run / DATABASE,
+        "SELECT state, reason FROM jobstate WHERE job_instance_id = 1 ORDER BY jobstate_submit_seq",
+    )
+    assert states == [
+        ("SUBMIT", None),
+        ("JOB_HELD", "no quota"),
+        ("JOB_RELEASED", None),
+        ("EXECUTE", None),
+        ("JOB_HELD", "suspended"),
+        ("JOB_TERMINATED", None),
+        ("JOB_SUCCESS", None),
+    ]
+    ids = ask(run / DATABASE, "SELECT sched_id FROM job_instance ORDER BY job_instance_id")
+    assert ids == [("12.0",), ("13.0",), ("14.0",)]
 
 
 def without_paths(rows: dict[str, list[tuple[object, ...]]]) -> dict[str, list[tuple[object, ...]]]:

@@ -15,8 +15,9 @@ from markab.engine.scheduler import Scheduler
 from markab.engine.slots import Slots
 from markab.engine.waiting_reason import WaitingReason, Why
 from markab.formatting import count, duration, size
-from markab.journal.history import History
+from markab.journal.history import AttemptUnderWay, History
 from markab.journal.lifecycle import State
+from markab.plan.model import SUB_WORKFLOWS
 from markab.plan.plan_file import PlanFile, with_memory
 
 EXAMPLES = 3
@@ -33,7 +34,7 @@ class Waiting:
     """Jobs that wait for the same reason."""
 
     word: str
-    """`parents`, `failed-parent`, `retry`, `slot`, `throttle`, `halt`, `held`, `on-hold`, `space`, `turn` or `engine`."""
+    """`parents`, `failed-parent`, `retry`, `slot`, `throttle`, `halt`, `held`, `on-hold`, `queue`, `space`, `turn` or `engine`."""
     reason: str
     """The reason as text; it holds for all of them."""
     jobs: int = 0
@@ -65,21 +66,22 @@ class WaitingReasons:
         now: float,
         held: str = "",
         on_hold: Mapping[str, str] | None = None,
+        in_queue: Mapping[str, str] | None = None,
     ) -> None:
-        """Rebuild the scheduler of a run; `state`, `held` and `on_hold` are those of its `Status`."""
+        """Rebuild the scheduler of a run; `state`, `held`, `on_hold` and `in_queue` are those of its `Status`."""
         self._plan = plan
         self._history = history
         self._state = state
         self._now = now
         self._held = held
         self._on_hold = on_hold or {}
+        self._in_queue = in_queue or {}
         self._scheduler = rebuilt_scheduler(plan, history, now, is_running=state == "Running")
 
     def of(self, position: int) -> Waiting | None:
         """Return why a job waits; None: it is under way, or has ended."""
-        if position in self._history.under_way:
-            text = self._on_hold.get(self._plan.outline[position].id)
-            return Waiting("on-hold", f"held by its site: {text}") if text else None
+        if (attempt := self._history.under_way.get(position)) is not None:
+            return self._at_site(position, attempt)
         reason = self._scheduler.why_waiting(RUN, position)
         if reason is None:
             return None
@@ -111,6 +113,18 @@ class WaitingReasons:
         ):
             return Waiting("space", "waiting for room in the scratch directory, which has a bound")
         return _limited(reason)
+
+    def _at_site(self, position: int, attempt: AttemptUnderWay) -> Waiting | None:
+        """Return why an attempt does not run that its site has, in the site's own words; None: it runs."""
+        job = self._plan.outline[position].id
+        is_running = self._state == "Running"
+        if why := self._on_hold.get(job) or (attempt.reason if is_running else ""):
+            return Waiting("on-hold", f"held by its site: {why}")
+        is_queued = self._history.states[position] == State.QUEUED and is_running
+        if not is_queued or attempt.site == SUB_WORKFLOWS:
+            return None
+        text = self._in_queue.get(job)
+        return Waiting("queue", f"in the queue of site {attempt.site!r}" + (f": {text}" if text else ""))
 
     def groups(self) -> list[Waiting]:
         """Return all reasons why jobs wait, the most common first."""

@@ -89,6 +89,8 @@ class Loop:
             for report in self._wait():
                 self._apply(report)
             self._end_pauses()
+            for run in self._open:
+                run.withdraw_held()
 
     # -- the steps of a turn -----------------------------------------------------
 

@@ -19,6 +19,7 @@ from markab.engine.attempt_maker import AttemptMaker
 from markab.engine.clock import Clock
 from markab.engine.control import REMOVE, Requests
 from markab.engine.earlier_results import EarlierResults, Offer
+from markab.engine.hold_limit import HoldLimit
 from markab.engine.partial_job import FailedParent, partial_job, served_children
 from markab.engine.progress_meter import Meter
 from markab.engine.recorder import Recorder
@@ -47,6 +48,8 @@ from markab.journal.progress import RunningJob
 from markab.journal.records import (
     NO_RETRY_LEFT,
     AttemptEnd,
+    AttemptHeld,
+    AttemptReleased,
     AttemptRunning,
     AttemptStart,
     GiveUp,
@@ -156,6 +159,7 @@ class OpenRun:
         self._losses: Counter[int] = Counter()
         """Job → how many of its attempts were lost."""
         self.submission = Submission(executors, plan.header.local_sites, clock, self.warn)
+        self._holds = HoldLimit(plan.header.hold_limit_s, clock)
         self._ending: OutcomeState | None = None
         self._scheduler: SchedulerProtocol
         self._failed_parents: Mapping[int, Sequence[int]] = {}
@@ -325,11 +329,13 @@ class OpenRun:
             return self._lose(id, report.reason)
         # A late report about an attempt that has ended is ignored.
         if self._scheduler.state(self.id, id.job) in ALIVE and self._running[id.job].attempt == id.number:
-            self._see(id, seen, report.reason, report.native_id)
+            self._see(report)
         return 0.0
 
     def _lose(self, id: AttemptId, reason: str) -> float:
         """Take an attempt back that was lost through no fault of its own; a job that is lost often fails."""
+        if why := self._holds.ended(id):
+            return self._end(id, unseen_record(ErrorKind.HELD, why))
         message = f"it was lost at site {self._running[id.job].site!r}" + (f": {reason}" if reason else "")
         self._losses[id.job] += 1
         if self._losses[id.job] > LOSSES_NOT_COUNTED:
@@ -337,19 +343,45 @@ class OpenRun:
         self._take_back(id, ErrorKind.LOST, message)
         return 0.0
 
-    def _see(self, id: AttemptId, seen: Seen, reason: str, native_id: str) -> None:
-        held = reason or "it gives no reason" if seen is Seen.HELD else ""
-        job = self._running[id.job]
-        queued = job.queued if seen is Seen.HELD else seen is Seen.QUEUED
-        if (job.held, job.queued) != (held, queued):  # replaced, because observers may keep the object
-            self._running[id.job] = msgspec.structs.replace(job, held=held, queued=queued)
+    def _see(self, report: Report) -> None:
+        """Take the state of an attempt that is alive."""
+        id, seen, before, now = report.id, report.seen, self._running[report.id.job], self._clock.epoch()
+        held = report.reason or "it gives no reason" if seen is Seen.HELD else ""
+        after = msgspec.structs.replace(
+            before,
+            held=held,
+            queued=before.queued if held else seen is Seen.QUEUED,
+            reason=report.reason if seen is Seen.QUEUED else "",
+            native_id=report.native_id or before.native_id,
+            host=report.host if seen is Seen.RUNNING else "",
+        )
+        if after != before:  # replaced, because observers may keep the object
+            self._running[id.job] = after
+        if not held:
+            self._holds.over(id)
         if held:
+            if held != before.held:
+                self.journal.append(AttemptHeld(now, id.job, id.number, held, after.native_id))
+            self._holds.held(id, held, now)
             self._scheduler.seen_held(id, held)
         elif seen is Seen.QUEUED:
+            if before.held:
+                self.journal.append(AttemptReleased(now, id.job, id.number))
             self._scheduler.seen_queued(id)
         elif self._scheduler.state(self.id, id.job) is State.QUEUED:
+            if before.held:
+                self.journal.append(AttemptReleased(now, id.job, id.number))
             self._scheduler.seen_running(id)
-            self.journal.append(AttemptRunning(self._clock.epoch(), id.job, id.number, native_id))
+            self.journal.append(AttemptRunning(now, id.job, id.number, after.native_id, report.host))
+
+    def withdraw_held(self) -> None:
+        """Cancel the attempts that their sites have held for too long, so that the next can start."""
+        for id in self._holds.withdraw():
+            job = self._running[id.job]
+            self.warn(
+                f"site {job.site!r} held {titled(job.id, job.label)} too long: it is withdrawn, and tried again"
+            )
+            self._executors[job.site].cancel([id])
 
     def _end(self, id: AttemptId, record: Record) -> float:
         if self._ending is not None and error_kind(record) == ErrorKind.STOPPED:
@@ -361,6 +393,8 @@ class OpenRun:
                 return self._run_tasks_of(id, record)
             record = offer.record(record)
         ok = record.get("ok") is True
+        if (why := self._holds.ended(id)) and error_kind(record) == ErrorKind.CANCELLED:
+            record = unseen_record(ErrorKind.HELD, why)
         served = [] if ok else self._learn_failed(id.job, record)
         more_mb = None if ok else self._more_memory(id.job, record)
         is_worth = is_worth_retrying(record, by_cause=self.plan.header.retry_by_cause) and more_mb != 0
@@ -496,7 +530,11 @@ class OpenRun:
         for job, known in self.history.under_way.items():
             attempt = self._maker.make(AttemptId(self.id, job, self.history.attempts[job]))
             site = attempt.job.site
-            self._running[job] = self._running_job(attempt.job, attempt.id.number, known.start)
+            running = self._running_job(attempt.job, attempt.id.number, known.start)
+            if known.held:
+                running = msgspec.structs.replace(running, held=known.reason)
+                self._holds.held(attempt.id, known.reason, known.held)
+            self._running[job] = running
             by_site.setdefault(site, []).append(attempt)
         for site, attempts in by_site.items():
             unreported = {attempt.id for attempt in attempts}
@@ -532,6 +570,7 @@ class OpenRun:
         if self.space is not None:
             self.space.returned(id.job)
         self._running.pop(id.job)
+        self._holds.ended(id)
         self._offers.pop(id.job, None)
         self.journal.append(AttemptEnd(self._clock.epoch(), id.job, id.number, unseen_record(kind, message)))
 

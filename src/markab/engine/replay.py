@@ -20,6 +20,8 @@ from markab.executors.base import Record
 from markab.journal.lifecycle import ALIVE, State
 from markab.journal.records import (
     AttemptEnd,
+    AttemptHeld,
+    AttemptReleased,
     AttemptRunning,
     AttemptStart,
     Entry,
@@ -92,6 +94,10 @@ class _Replay:
                     id
                 )  # it may have run before: going back to the queue is not recorded
                 self.scheduler.seen_running(id)
+            case AttemptHeld():
+                self.scheduler.seen_held(AttemptId(RUN, entry.job, entry.attempt), entry.reason)
+            case AttemptReleased():
+                self.scheduler.seen_queued(AttemptId(RUN, entry.job, entry.attempt))
             case AttemptEnd():
                 self._end(entry, following)
             case Undone():

@@ -82,9 +82,11 @@ class Report(msgspec.Struct, frozen=True):
     record: Record | None = None
     """Set when ENDED."""
     reason: str = ""
-    """Set when HELD or LOST: the back end's text, unchanged."""
+    """Set when HELD or LOST, and when QUEUED if there is more to say: the back end's text, unchanged."""
     native_id: str = ""
     """The back end's own id of the attempt, when it has one."""
+    host: str = ""
+    """Set when RUNNING: where, if the back end says so."""
 
 
 class Executor(Protocol):

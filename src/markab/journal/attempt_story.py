@@ -10,6 +10,8 @@ from typing import Any
 from markab.formatting import count, duration, size
 from markab.journal.records import (
     AttemptEnd,
+    AttemptHeld,
+    AttemptReleased,
     AttemptRunning,
     AttemptStart,
     Entry,
@@ -33,6 +35,12 @@ class AttemptStory:
     site: str = ""
     native_id: str = ""
     """The site's own id of it; "": none."""
+    host: str = ""
+    """Where it runs, as the site says."""
+    held: str = ""
+    """Why its site holds it; "": it does not."""
+    holds: int = 0
+    """How often its site held it."""
     start: float = 0.0
     record: dict[str, Any] | None = None
     """The worker's record; None: the attempt has not ended."""
@@ -62,8 +70,15 @@ class AttemptStories:
             case AttemptStart(attempt=number, site=site, time=time):
                 story = self._of(number)
                 story.site, story.start = site, time
-            case AttemptRunning(attempt=number, native_id=native_id):
-                self._of(number).native_id = native_id
+            case AttemptRunning(attempt=number, native_id=native_id, host=host):
+                story = self._of(number)
+                story.native_id, story.host, story.held = native_id or story.native_id, host, ""
+            case AttemptHeld(attempt=number, reason=reason, native_id=native_id):
+                story = self._of(number)
+                story.native_id, story.held = native_id or story.native_id, reason
+                story.holds += 1
+            case AttemptReleased(attempt=number):
+                self._of(number).held = ""
             case AttemptEnd(attempt=number, record=record):
                 self._of(number).record = record
             case Retry(attempt=number, pause_s=pause_s, memory_mb=memory_mb):

@@ -18,6 +18,8 @@ from markab.journal.attempt_record import AttemptSuccess
 from markab.journal.lifecycle import WITHOUT_SUCCESS, State
 from markab.journal.records import (
     AttemptEnd,
+    AttemptHeld,
+    AttemptReleased,
     AttemptRunning,
     AttemptStart,
     EntryOf,
@@ -54,6 +56,10 @@ class AttemptUnderWay(msgspec.Struct, gc=False):
     """When it was given to its executor."""
     since: float
     """When it began to run, if that was reported, else `start`."""
+    held: float = 0.0
+    """Since when its site holds it; 0: it does not."""
+    reason: str = ""
+    """Why."""
 
 
 class History:
@@ -168,6 +174,17 @@ class History:
         self._set(it.job, State.RUNNING)
         if attempt := self.under_way.get(it.job):
             attempt.since = it.time
+            attempt.held, attempt.reason = 0.0, ""
+
+    def _held(self, it: AttemptHeld) -> None:
+        self._set(it.job, State.QUEUED)
+        if attempt := self.under_way.get(it.job):
+            attempt.held, attempt.reason = it.time, it.reason
+
+    def _released(self, it: AttemptReleased) -> None:
+        self._set(it.job, State.QUEUED)
+        if attempt := self.under_way.get(it.job):
+            attempt.held, attempt.reason = 0.0, ""
 
     def _end(self, it: AttemptEnd[AnyDepth]) -> None:
         self._set(it.job, State.SUCCEEDED if it.record.ok else State.READY)
@@ -236,6 +253,8 @@ EFFECTS: Mapping[type, Callable[[History, Any], None]] = {
     Refused: History._refused,
     AttemptStart: History._start,
     AttemptRunning: History._running,
+    AttemptHeld: History._held,
+    AttemptReleased: History._released,
     AttemptEnd: History._end,
     Retry: History._retry,
     GiveUp: History._give_up,

@@ -24,6 +24,12 @@ class RunningJob(msgspec.Struct, omit_defaults=True):
     """Why its site keeps it and does not run it."""
     queued: bool = False
     """It waits in the queue of its site."""
+    reason: str = ""
+    """Why it waits there, in the site's own words."""
+    native_id: str = ""
+    """The site's own id of it."""
+    host: str = ""
+    """Where it runs, as the site says."""
     label: str = ""
     """As `PlannedJob.label`."""
 

@@ -15,6 +15,12 @@ has its default may be left out.
                 id              str     id of the job
                 site            str
     running     time, job, attempt      the executor saw it run (only executors that queue)
+                native_id       str     the site's own id of it (default "")
+                host            str     where it runs, as the site says (default "")
+    held        time, job, attempt      its site keeps it and does not run it
+                reason          str     the site's own words
+                native_id       str     as in "running"
+    released    time, job, attempt      it waits in the queue of its site again, after it was held
     end         time, job, attempt      the attempt ended
                 record          object  the worker's record of it: see worker/record.py;
                                         an attempt succeeded if and only if record.ok is true
@@ -115,6 +121,23 @@ class AttemptRunning(AnyRecord, tag="running"):
     attempt: Number
     native_id: str = ""
     """The site's own id of it."""
+    host: str = ""
+
+
+class AttemptHeld(AnyRecord, tag="held"):
+    """The site of an attempt keeps it and does not run it."""
+
+    job: int
+    attempt: Number
+    reason: str
+    native_id: str = ""
+
+
+class AttemptReleased(AnyRecord, tag="released"):
+    """An attempt that was held waits in the queue of its site again."""
+
+    job: int
+    attempt: Number
 
 
 class AttemptEnd(AnyRecord, Generic[Depth], tag="end"):
@@ -223,6 +246,8 @@ EntryOf = (
     | Refused
     | AttemptStart
     | AttemptRunning
+    | AttemptHeld
+    | AttemptReleased
     | AttemptEnd[Depth]
     | Retry
     | GiveUp

@@ -205,6 +205,8 @@ class Header(msgspec.Struct, omit_defaults=True):
     """Keep the directory of the last failed attempt of each job."""
     retry_by_cause: bool = True
     """What would fail again is not tried again, and what lacked memory gets more."""
+    hold_limit_s: float = 0
+    """An attempt that its site holds for so long is withdrawn, and has failed; 0: it may wait for ever."""
     fail_fast: bool = False
     """After a job failed for good, start no others; `markab run` may be given otherwise."""
     catalog: str | None = None

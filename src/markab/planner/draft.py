@@ -171,6 +171,8 @@ class Context:
     retries: int
     transfer_attempts: int
     progress: Progress
+    hold_limit_s: int = 0
+    """How long a site may hold an attempt, in seconds, where no property says it; 0: for ever."""
     documents: list[Path] = field(default_factory=list)
     """The catalogs that were read."""
     passwords: Passwords = field(default_factory=dict)

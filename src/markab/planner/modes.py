@@ -21,11 +21,13 @@ class Mode(NamedTuple):
     """`pegasus.integrity.checking`."""
     transfer_attempts: int
     """Tries of one transfer inside one attempt of its job."""
+    hold_limit_s: int
+    """`markab.hold.limit`."""
 
 
 MODES = {
-    "production": Mode(3, "full", TRANSFER_ATTEMPTS),
-    "development": Mode(1, "none", 1),
-    "tutorial": Mode(1, "full", 1),
-    "debug": Mode(0, "full", 1),
+    "production": Mode(3, "full", TRANSFER_ATTEMPTS, 1800),
+    "development": Mode(1, "none", 1, 30),
+    "tutorial": Mode(1, "full", 1, 30),
+    "debug": Mode(0, "full", 1, 30),
 }

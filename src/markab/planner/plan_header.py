@@ -22,6 +22,9 @@ DEFAULT_LIMITS = {"stage-in": 10, "stage-out": 10, "stage-inter": 10, "cleanup":
 """Category → jobs at once; the first four as Pegasus has them. `dagman.<category>.maxjobs` changes them."""
 
 
+HOLD_LIMIT = "markab.hold.limit"
+"""Property: seconds."""
+
 INHERITED_REPLICAS = "inherited-replicas.yml"
 """The replicas that stand in the document itself, in `catalogs/`: sub-workflows see them, and those below these do not."""
 
@@ -69,12 +72,13 @@ def make_header(draft: Draft, context: Context, places: RunPlaces, name: str | N
     properties, options = context.properties, context.options
     registered = output_catalog(properties, options.directory)
     default = None if is_output_elsewhere(properties, options.directory) else f"{name}.replicas.db"
+    sites = _sites(draft, context, places)
     return Header(
         format=FORMAT,
         workflow=draft.workflow.name,
         jobs=draft.count_jobs(),
         integrity=context.integrity,
-        sites=_sites(draft, context, places),
+        sites=sites,
         limits=_limits(context),
         max_jobs=properties.integer("dagman.maxjobs", 0) or None,
         slots=context.slots,
@@ -82,6 +86,7 @@ def make_header(draft: Draft, context: Context, places: RunPlaces, name: str | N
         transfer_attempts=given_arguments(context, ARGUMENTS).attempts or context.transfer_attempts,
         keep_failed=properties.flag("markab.keep.failed", False),
         retry_by_cause=properties.flag("markab.retry.by.cause", True),
+        hold_limit_s=_hold_limit_s(context) if any(site.executor != LOCAL for site in sites.values()) else 0,
         fail_fast=properties.flag("markab.fail.fast", False),
         catalog=str(registered.resolve()) if registered else default,
         outputs=_outputs(draft, places),
@@ -120,6 +125,10 @@ def _site(site: Site) -> PlanSite:
         return PlanSite()
     own = next((each.path for each in site.directories if each.type == "localScratch"), None)
     return PlanSite(executor, work=own, contact=contact_of(site))
+
+
+def _hold_limit_s(context: Context) -> int:
+    return max(0, context.properties.integer(HOLD_LIMIT, context.hold_limit_s))
 
 
 def _limits(context: Context) -> dict[str, int]:

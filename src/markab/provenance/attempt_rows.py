@@ -21,12 +21,22 @@ from markab.errors import CorruptJournal
 from markab.journal.attempt_record import AttemptRecord, Invocation
 from markab.journal.history import another_plan
 from markab.journal.reader import Line
-from markab.journal.records import AttemptEnd, AttemptRunning, AttemptStart, RunEnd, RunStart
+from markab.journal.records import (
+    AttemptEnd,
+    AttemptHeld,
+    AttemptReleased,
+    AttemptRunning,
+    AttemptStart,
+    RunEnd,
+    RunStart,
+)
 from markab.plan.model import SUB_WORKFLOWS, Kind
 from markab.provenance.plan_rows import JobDescriptions
 from markab.provenance.row_writer import Row, Writer
 from markab.provenance.stampede_states import (
     EXECUTE,
+    HELD,
+    RELEASED,
     SUBMIT,
     exit_status,
     is_in_part,
@@ -93,6 +103,10 @@ class OpenAttempt(msgspec.Struct, gc=False):
     executed: float | None
     submit_seq: int = 0
     """0: its row and its states so far are written."""
+    native_id: str = ""
+    """The site's own id of it."""
+    held_states: int = 0
+    """How many states it has because its site held it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +153,7 @@ class AttemptRows:
         self._plain: list[tuple[Any, ...]] = []
         self._instances: list[tuple[Any, ...]] = []
         self._ended: list[Row] = []
+        self._native: list[Row] = []
         self._well: list[tuple[Any, ...]] = []
         self._states: list[Row] = []
         self._reasons: list[Row] = []
@@ -168,6 +183,8 @@ class AttemptRows:
             RunStart: self._run_start,
             AttemptStart: self._start,
             AttemptRunning: self._running,
+            AttemptHeld: self._held,
+            AttemptReleased: self._released,
             AttemptEnd: self._end,
             RunEnd: self._run_end,
         }
@@ -188,6 +205,7 @@ class AttemptRows:
         writer.insert("job_instance", self._begun, _BEGUN)
         writer.insert("job_instance", sorted(self._plain), _PLAIN)
         writer.insert("job_instance", sorted(self._instances), _WHOLE)
+        writer.update("job_instance", "job_instance_id", ("sched_id",), self._native)
         writer.update("job_instance", "job_instance_id", _INSTANCE_COLUMNS, self._ended)
         writer.insert("jobstate", sorted(self._well), _WELL)
         writer.insert("jobstate", self._states, _STATE)
@@ -212,7 +230,8 @@ class AttemptRows:
         """Add an attempt that has not ended, and its states, unless they are written."""
         if seq := attempt.submit_seq:
             job_id = self._run.first_job_id + position
-            self._begun.append((attempt.id, job_id, seq, f"{seq}.0", attempt.site, self._run.user))
+            native_id = attempt.native_id or f"{seq}.0"
+            self._begun.append((attempt.id, job_id, seq, native_id, attempt.site, self._run.user))
             self._add_first_states(attempt)
             attempt.submit_seq = 0
 
@@ -287,7 +306,32 @@ class AttemptRows:
         if attempt is not None and attempt.executed is None:
             attempt.executed = it.time
             if not attempt.submit_seq:
-                self._states.append((attempt.id, EXECUTE, it.time, 2))
+                self._states.append((attempt.id, EXECUTE, it.time, 2 + attempt.held_states))
+        if attempt is not None:
+            self._note_native(attempt, it.native_id)
+
+    def _held(self, it: AttemptHeld, line: Line) -> None:
+        if (attempt := self._open.get(it.job)) is not None:
+            self._note_native(attempt, it.native_id)
+            row = self._hold(it.job, attempt, HELD, it.time)
+            self._reasons.append((*row, it.reason))
+
+    def _released(self, it: AttemptReleased, line: Line) -> None:
+        if (attempt := self._open.get(it.job)) is not None:
+            self._states.append(self._hold(it.job, attempt, RELEASED, it.time))
+
+    def _hold(self, position: int, attempt: OpenAttempt, state: str, time: float) -> Row:
+        """Return the row of a state that an attempt has because its site holds it; those before it are written first."""
+        self._add_begun(position, attempt)
+        attempt.held_states += 1
+        number = attempt.held_states + (1 if attempt.executed is None else 2)
+        return attempt.id, state, time, number
+
+    def _note_native(self, attempt: OpenAttempt, native_id: str) -> None:
+        if native_id and native_id != attempt.native_id:
+            attempt.native_id = native_id
+            if not attempt.submit_seq:
+                self._native.append((native_id, attempt.id))
 
     def _end(self, it: AttemptEnd[AttemptRecord], line: Line) -> None:
         attempt = self._open.pop(it.job, None)
@@ -331,7 +375,7 @@ class AttemptRows:
             return executed
         if attempt.submit_seq:
             self._add_first_states(attempt)
-        number = 1 if executed is None else 2
+        number = attempt.held_states + (1 if executed is None else 2)
         if is_derived:
             self._states.append((id, EXECUTE, executed, number))
         for state, is_why in last_states(record):
@@ -360,7 +404,8 @@ class AttemptRows:
         duration: float | None,
     ) -> None:
         run, id, seq = self._run, attempt.id, attempt.submit_seq
-        start = (id, run.first_job_id + position, host, seq, f"{seq}.0", attempt.site, run.user)
+        native_id = attempt.native_id or f"{seq}.0"
+        start = (id, run.first_job_id + position, host, seq, native_id, attempt.site, run.user)
         out, err, invocations = record.stdout, record.stderr, record.invocations
         if (
             seq

@@ -30,6 +30,8 @@ from markab.journal.attempt_record import AttemptRecord
 from markab.journal.reader import JournalReader
 from markab.journal.records import (
     AttemptEnd,
+    AttemptHeld,
+    AttemptReleased,
     AttemptRunning,
     AttemptStart,
     EntryOf,
@@ -37,7 +39,15 @@ from markab.journal.records import (
     RunStart,
     decoder,
 )
-from markab.provenance.stampede_states import EXECUTE, SUBMIT, exit_code, exit_status, last_states
+from markab.provenance.stampede_states import (
+    EXECUTE,
+    HELD,
+    RELEASED,
+    SUBMIT,
+    exit_code,
+    exit_status,
+    last_states,
+)
 from markab.transfers.beneath import open_regular
 
 NAME = "jobstate.log"
@@ -87,6 +97,17 @@ class JobstateLines:
             self._open[it.job] = name, seq, site, True
             yield _line(it.time, name, EXECUTE, f"{seq}.0", site, seq)
 
+    def _held(self, it: AttemptHeld) -> Iterable[str]:
+        return self._hold(it, HELD)
+
+    def _released(self, it: AttemptReleased) -> Iterable[str]:
+        return self._hold(it, RELEASED)
+
+    def _hold(self, it: AttemptHeld | AttemptReleased, state: str) -> Iterable[str]:
+        if (attempt := self._open.get(it.job)) is not None:
+            name, seq, site, _ = attempt
+            yield _line(it.time, name, state, f"{seq}.0", site, seq)
+
     def _end(self, it: AttemptEnd[AttemptRecord]) -> Iterable[str]:
         if (attempt := self._open.pop(it.job, None)) is None:
             return
@@ -112,6 +133,8 @@ _HANDLERS: Mapping[type, Callable[[JobstateLines, Any], Iterable[str]]] = {
     RunEnd: JobstateLines._run_end,
     AttemptStart: JobstateLines._start,
     AttemptRunning: JobstateLines._running,
+    AttemptHeld: JobstateLines._held,
+    AttemptReleased: JobstateLines._released,
     AttemptEnd: JobstateLines._end,
 }
 

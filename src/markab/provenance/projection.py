@@ -365,6 +365,7 @@ class Projector:
                 row.site,
                 float(row.submitted),
                 None if row.executed is None else float(row.executed),
+                held_states=int(row.held_states),
             )
             for row in connection.execute(_OPEN, {"wf_id": facts.wf_id})
         }
@@ -384,7 +385,8 @@ _HOSTS = text("SELECT site, hostname, host_id FROM host WHERE wf_id = :wf_id")
 _OPEN = text(
     "SELECT i.job_instance_id, i.job_id, i.site, "
     "min(CASE WHEN s.state = 'SUBMIT' THEN s.timestamp END) AS submitted, "
-    "min(CASE WHEN s.state = 'EXECUTE' THEN s.timestamp END) AS executed "
+    "min(CASE WHEN s.state = 'EXECUTE' THEN s.timestamp END) AS executed, "
+    "sum(CASE WHEN s.state IN ('JOB_HELD', 'JOB_RELEASED') THEN 1 ELSE 0 END) AS held_states "
     "FROM job_instance i JOIN job j ON j.job_id = i.job_id "
     "JOIN jobstate s ON s.job_instance_id = i.job_instance_id "
     "WHERE j.wf_id = :wf_id AND i.exitcode IS NULL "

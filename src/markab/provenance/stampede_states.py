@@ -1,6 +1,7 @@
 """The states and exit codes that Pegasus would record for an attempt. Pure.
 
-Every attempt is SUBMIT, EXECUTE, JOB_TERMINATED, and JOB_SUCCESS or JOB_FAILURE.
+Every attempt is SUBMIT, EXECUTE, JOB_TERMINATED, and JOB_SUCCESS or JOB_FAILURE. While its site holds it, it is JOB_HELD,
+and then JOB_RELEASED.
 What Pegasus leaves to the post script of a job (checking its output and its files)
 our worker does as part of the attempt. So there are states of a post script only
 when the processes succeeded and that check failed. Pegasus' own jobs without a post
@@ -27,6 +28,7 @@ FAILED_AFTERWARDS = 1 << 8
 _ABORTED = (ErrorKind.CANCELLED, ErrorKind.LOST)
 
 SUBMIT, EXECUTE = "SUBMIT", "EXECUTE"
+HELD, RELEASED = "JOB_HELD", "JOB_RELEASED"
 
 _GOOD = (("JOB_TERMINATED", False), ("JOB_SUCCESS", False))
 _BAD = (("JOB_TERMINATED", False), ("JOB_FAILURE", True))

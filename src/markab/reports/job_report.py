@@ -243,7 +243,12 @@ def _kept(record: dict[str, Any]) -> str:
 
 
 def _native(attempt: AttemptStory) -> str:
-    return f", {attempt.native_id} at site {attempt.site!r}" if attempt.native_id else ""
+    words = f", {attempt.native_id} at site {attempt.site!r}" if attempt.native_id else ""
+    if attempt.record is None and attempt.host:
+        words += f", on {attempt.host}"
+    if attempt.holds:
+        words += f", held by its site {'once' if attempt.holds == 1 else f'{attempt.holds} times'}"
+    return words + (f": {attempt.held}" if attempt.held and attempt.record is None else "")
 
 
 def _script_lines(record: dict[str, Any], which: str) -> list[str]:

@@ -20,7 +20,7 @@ import msgspec
 from markab.errors import CorruptJournal
 from markab.formatting import count, duration, titled
 from markab.journal.lifecycle import State
-from markab.journal.progress import Progress, ScratchUse, read_progress
+from markab.journal.progress import Progress, RunningJob, ScratchUse, read_progress
 from markab.journal.reader import JournalReader, last_body
 from markab.journal.records import Refused, decode
 from markab.journal.run_reader import STATES, RunReader
@@ -65,6 +65,26 @@ class UnderWay:
     since: float
     label: str = ""
     """As `PlannedJob.label`."""
+    native_id: str = ""
+    """The site's own id of it."""
+    host: str = ""
+    """Where it runs, as its site says."""
+    held: str = ""
+    """Why its site holds it."""
+    reason: str = ""
+    """Why it waits in the queue of its site."""
+
+    def site_words(self) -> dict[str, str]:
+        """Return what its site says of it, for programs."""
+        words = {"native_id": self.native_id, "host": self.host, "held": self.held, "reason": self.reason}
+        return {key: text for key, text in words.items() if text}
+
+    @property
+    def at_site(self) -> str:
+        """What its site says of it, in a few words; nothing if it says nothing."""
+        where = [f"{self.native_id} on {self.host}".strip() if self.host else self.native_id]
+        words = [*where, f"held: {self.held}" if self.held else self.reason]
+        return ", ".join(word for word in words if word)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +115,8 @@ class Status:
     """Warnings of the running engine, and of hooks that failed."""
     on_hold: Mapping[str, str] = field(default_factory=dict)
     """Id of a job that its site holds → the site's reason; as far as the engine lists the job."""
+    in_queue: Mapping[str, str] = field(default_factory=dict)
+    """Id of a job that waits in the queue of its site → the site's reason, if it gives one; as far as the engine lists the job."""
     workflow: str = ""
     submit_dir: Path = Path()
     uuid: str = ""
@@ -137,15 +159,16 @@ class Status:
             dags[name] = one._counts() | {"state": one.state, "dagname": one.dag}
         shown: dict[str, Any] = {"totals": self._with_inner()._counts(), "dags": dags}
         if queue and self.jobs:
-            ads = [
+            ads: list[dict[str, Any]] = [
                 {
                     "DAGNodeName": job.id,
                     "pegasus_site": job.site,
-                    "JobStatus": 2 if job.state == "Run" else 1,
+                    "JobStatus": 5 if job.held else 2 if job.state == "Run" else 1,
                     "EnteredCurrentStatus": int(job.since),
                     "NumJobStarts": job.attempt,
                 }
                 | ({"label": job.label} if job.label else {})
+                | job.site_words()
                 for job in self.jobs
             ]
             shown["condor_jobs"] = {self.uuid: {"DAG_NAME": self.dag, "DAG_CONDOR_JOBS": ads}}
@@ -229,6 +252,7 @@ class Status:
         for position, job in enumerate(self.jobs[:JOBS_SHOWN]):
             branch = "└─" if position == len(self.jobs) - 1 else "├─"
             again = f"  (attempt {job.attempt})" if job.attempt > 1 else ""
+            again += f"  [{job.site}: {job.at_site}]" if job.at_site else ""
             lines.append(
                 f"{job.state:<5} {duration(now - job.since):>9}   {branch}{titled(job.id, job.label)}{again}"
             )
@@ -256,18 +280,22 @@ def status_of(run: RunReader, why: bool = False) -> Status:
     held = ""
     warnings: tuple[str, ...] = ()
     on_hold: dict[str, str] = {}
+    in_queue: dict[str, str] = {}
     if progress is not None and progress.outcome is None and progress.uuid == run.uuid:
         held, warnings = progress.held, tuple(progress.warnings)
-        on_hold = _on_hold(progress)
+        on_hold, in_queue = _on_hold(progress), _in_queue(progress)
     warnings += hook_warnings(run.plan.header, run.place.path)
     status = replace(
-        _counted(run, _note(run) or held, held, warnings), on_hold=on_hold, scratch=_scratch(run, progress)
+        _counted(run, _note(run) or held, held, warnings),
+        on_hold=on_hold,
+        in_queue=in_queue,
+        scratch=_scratch(run, progress),
     )
     if not why:
         return status
     from markab.diagnosis.waiting import WaitingReasons
 
-    waits = WaitingReasons(run.plan, run.history, run.state, time.time(), held, on_hold)
+    waits = WaitingReasons(run.plan, run.history, run.state, time.time(), held, on_hold, in_queue)
     return replace(status, waiting=tuple(waits.groups()))
 
 
@@ -375,9 +403,19 @@ def _count_ready(run: RunReader) -> int:
 
 
 def _under_way(run: RunReader) -> tuple[UnderWay, ...]:
-    states = run.history.states
+    states, progress = run.history.states, run.engine_progress()
+    listed = {job.id: job for job in progress.jobs} if progress is not None else {}
+    nothing = RunningJob("", "", 0, 0.0)
+
+    def seen(position: int) -> RunningJob:
+        return listed.get(run.plan.outline[position].id, nothing)
+
     return tuple(
         UnderWay(
+            native_id=seen(position).native_id,
+            host=seen(position).host,
+            held=attempt.reason,
+            reason=seen(position).reason,
             id=run.plan.outline[position].id,
             site=attempt.site,
             state="Run" if states[position] == State.RUNNING else "Idle",
@@ -426,6 +464,7 @@ def _from_progress(run: RunReader, progress: Progress) -> Status:
         note=(stopping or progress.held) if lives else "",
         held=progress.held if lives else "",
         on_hold=_on_hold(progress) if lives else {},
+        in_queue=_in_queue(progress) if lives else {},
         warnings=(
             *(progress.warnings if lives else ()),
             *hook_warnings(run.plan.header, run.place.path),
@@ -447,12 +486,20 @@ def _from_progress(run: RunReader, progress: Progress) -> Status:
                 attempt=job.attempt,
                 since=job.start,
                 label=job.label,
+                native_id=job.native_id,
+                host=job.host,
+                held=job.held,
+                reason=job.reason,
             )
             for job in progress.jobs
         )
         if lives
         else (),
     )
+
+
+def _in_queue(progress: Progress) -> dict[str, str]:
+    return {job.id: job.reason for job in progress.jobs if job.queued and job.reason}
 
 
 def _on_hold(progress: Progress) -> dict[str, str]:

@@ -149,7 +149,9 @@ def read_why(
         position = find_job(run.plan, job_id)
         job = run.plan.job(position)
         now = time.time() if now is None else now
-        waits = WaitingReasons(run.plan, run.history, status.state, now, status.held, status.on_hold)
+        waits = WaitingReasons(
+            run.plan, run.history, status.state, now, status.held, status.on_hold, status.in_queue
+        )
         running = status.state == "Running"
         words = {
             State.SUCCEEDED: "succeeded",
@@ -161,6 +163,8 @@ def read_why(
 
         def standing(one: int) -> str:
             if one in run.history.under_way:
+                if not running and run.history.under_way[one].site in run.plan.header.remote_sites:
+                    return "left at its site"
                 return "under way" if running else "lost with the engine"
             return words.get(State(states[one]), "waiting" if running else "not started")
 
@@ -196,6 +200,12 @@ def _origin(job: PlannedJob) -> str:
 def _ended(run: Analyzer, story: JobExplanation, attempt: AttemptStory, running: bool) -> str:
     record = attempt.record
     if record is None:
+        at_site = f" at site {attempt.site!r}" if attempt.site in run.plan.header.remote_sites else ""
+        if at_site:
+            at_site += f", {attempt.native_id}" if attempt.native_id else ""
+            at_site += f" on {attempt.host}" if attempt.host else ""
+            at_site += f", held: {attempt.held}" if attempt.held else ""
+            return f"{'under way' if running else 'left'}{at_site}"
         return "under way" if running else "lost: the engine ended while it ran"
     took = duration(attempt.end - attempt.start) if attempt.end and attempt.start else ""
     on = f" on {record['host']}" if record.get("host") else ""
@@ -215,9 +225,9 @@ def _verdict(run_state: str, waiting: Waiting | None, standing: str, story: JobE
         if standing != "succeeded" and story.reason:
             verdict += f": {clipped(story.reason, 200)}"
         return verdict
-    if waiting is not None and waiting.word == "on-hold":
+    if waiting is not None and waiting.word in ("on-hold", "queue"):
         return f"waits: {waiting.reason}"
-    if standing in ("under way", "lost with the engine"):
+    if standing in ("under way", "lost with the engine", "left at its site"):
         return f"is {standing}" if standing == "under way" else f"was {standing}; running it again continues"
     if story.failed_ancestors:
         return "skipped: a job before it failed"

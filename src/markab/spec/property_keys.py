@@ -222,6 +222,7 @@ markab.dir.submit.mode | 0700 | | read | permissions of a new submit directory, 
 markab.cleanup.assumed.size | 10485760 | | read | size of a file of which nothing is known, with `Constraint`: bytes, or an amount such as `1 MB`
 markab.keep.failed | false | true false | read | keep the directory of the last failed attempt of each job. Also `markab run --keep-failed`; the directory is removed when the job is tried again
 markab.executor | site | site local | read | `local`: the jobs of every site run on this machine, whatever the sites ask for. For one site: its profile `pegasus.style = local`
+markab.hold.limit | 1800 | | read | seconds for which the site of a job may hold it; then it is withdrawn, and tried again. `0`: for ever. 30 with another `pegasus.mode` than `production`
 markab.retry.by.cause | true | true false | read | what would fail again (a program that does not exist, say) is not tried again, and a job that was killed for lack of memory is tried again with more. `false`: every failure is tried again, as often as `RETRY` says
 markab.fail.fast | false | true false | read | start no other jobs after a job failed for good. Also `markab run --fail-fast`; `--keep-going` is the opposite
 markab.slots.cores | | | read | cores that jobs on this machine may use together. What the machine has if not set; also `--cores`, and the profile `pegasus.slots.cores` of a site
