@@ -13,6 +13,7 @@ from markab.executors.remote.batch_system import BatchSystem
 
 LANGUAGES: Mapping[str, str] = {
     "slurm": "slurm:Slurm",
+    "sge": "sge:GridEngine",
 }
 """Name → file and class."""
 
