@@ -85,7 +85,7 @@ def test_an_exit_code_that_means_something_to_the_system_is_not_used(
     assert script(tmp_path, f"exit {code}", "1").wait() == told
 
 
-@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGUSR2])
 def test_every_warning_reaches_the_worker_as_sigterm(tmp_path: Path, number: int) -> None:
     """Also if the system sends it to the whole process group, in which the worker would end by it."""
     process = script(

@@ -14,6 +14,12 @@ from markab.executors.remote.batch_system import BatchSystem
 LANGUAGES: Mapping[str, str] = {
     "slurm": "slurm:Slurm",
     "sge": "sge:GridEngine",
+    "pbs": "pbs:PbsPro",
+    "torque": "pbs:Torque",
+    "moab": "pbs:Moab",
+    "lsf": "lsf:Lsf",
+    "flux": "flux:Flux",
+    "cobalt": "cobalt:Cobalt",
 }
 """Name → file and class."""
 

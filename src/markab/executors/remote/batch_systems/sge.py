@@ -21,6 +21,7 @@ from posixpath import dirname
 from markab.executors.base import Seen
 from markab.executors.remote.batch_system import BatchJob, Command, Element, Entry
 from markab.executors.remote.batch_systems.spelling import (
+    HEARING_SCRIPT,
     by_job,
     in_commands,
     one_line,
@@ -34,23 +35,13 @@ from markab.transfers.error_kinds import ErrorKind
 DEFAULT_ARRAY_SIZE = 75_000
 """What max_aj_tasks is where a site does not set it. Source: sge_conf(5)."""
 
-_SCRIPT = """\
+_BEGIN = """\
 #!/bin/sh
 MARKAB_ELEMENT=0
 case ${SGE_TASK_ID:-undefined} in undefined) ;; *) MARKAB_ELEMENT=$((SGE_TASK_ID - 1)) ;; esac
 export MARKAB_ELEMENT
-trap '' USR1 USR2
-(
-%s
-) &
-worker=$!
-trap 'kill -TERM "$worker" 2>/dev/null' USR1 USR2 TERM
-wait "$worker"
-code=$?
-while [ "$code" -gt 128 ] && kill -0 "$worker" 2>/dev/null; do
-  wait "$worker"
-  code=$?
-done
+"""
+_END = """\
 case $code in 99 | 100) code=1 ;; esac
 exit "$code"
 """
@@ -73,11 +64,12 @@ class GridEngine:
     name = "sge"
     title = "Grid Engine"
     programs = ("qsub", "qstat", "qdel", "qacct", "qconf")
+    unsupported = frozenset({"gpus", "nodes", "processes_per_node"})
 
     def script(self, job: BatchJob, command: str) -> str:
         """Return the text of a job's script; the command is a child of its shell, which hears the signals."""
         del job
-        return _SCRIPT % command
+        return _BEGIN + HEARING_SCRIPT % command + _END
 
     def submit(self, job: BatchJob) -> Command:
         """Return the `qsub` of a job; one that no host could ever run is refused (`-w e`)."""

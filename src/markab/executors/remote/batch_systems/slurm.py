@@ -85,6 +85,7 @@ class Slurm:
     name = "slurm"
     title = "Slurm"
     programs = ("sbatch", "squeue", "scancel", "scontrol")
+    unsupported: frozenset[str] = frozenset()
 
     def script(self, job: BatchJob, command: str) -> str:
         """Return the text of a job's script."""

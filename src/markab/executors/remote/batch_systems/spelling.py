@@ -21,6 +21,27 @@ MOST_WORDS_BYTES = 30_000
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 
 
+HEARING_SCRIPT = """\
+trap '' USR1 USR2
+(
+%s
+) &
+worker=$!
+trap 'kill -TERM "$worker" 2>/dev/null' USR1 USR2 INT TERM
+wait "$worker"
+code=$?
+while [ "$code" -gt 128 ] && kill -0 "$worker" 2>/dev/null; do
+  wait "$worker"
+  code=$?
+done
+"""
+"""Lines of a script whose shell hears signals and sends the worker, its child, SIGTERM for each; the exit code is in $code.
+
+For systems that warn by SIGUSR1 or SIGUSR2, often the whole process group: the worker ignores them. `wait` returns early when a signal
+arrives, so it is repeated while the worker is there.
+"""
+
+
 def one_line(text: str, most: int = LONGEST_TEXT) -> str:
     """Return a text as one printable line, cut to `most` characters: control characters become a blank."""
     if text.isascii() and text.isprintable():
