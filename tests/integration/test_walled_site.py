@@ -23,7 +23,7 @@ from markab.engine.run import Outcome, RunOptions, run
 from markab.executors.base import Seen
 from markab.executors.registry import BACK_ENDS, MakeExecutor
 from markab.journal.progress import Observer, Progress
-from markab.operations import read_status
+from markab.operations import check_site, read_status
 from markab.plan.model import LOCAL
 from markab.planner import site_executors
 from markab.planner.options import PlanOptions
@@ -61,12 +61,7 @@ class Site:
 
     def plan(self, sites: str, workflow: str = "workflow.yml") -> Path:
         """Plan; outputs go to `results-SITES`."""
-        servers = [{"operation": "all", "url": f"file://{self.top}/scratch"}]
-        directories = [
-            {"type": "sharedScratch", "path": f"{self.top}/scratch", "fileServers": servers},
-        ]
-        far = {"name": "far", "directories": directories, "profiles": {"pegasus": {"style": "walled"}}}
-        (self.top / "sites.yml").write_text(json.dumps({"pegasus": "5.0", "sites": [far]}))
+        self.write_catalog()
         options = PlanOptions(
             workflow=self.top / workflow,
             directory=self.top,
@@ -77,6 +72,15 @@ class Site:
         submit_dir = plan(options).submit_dir
         assert submit_dir is not None
         return submit_dir
+
+    def write_catalog(self) -> None:
+        """Write the site catalog, with the site `far`."""
+        servers = [{"operation": "all", "url": f"file://{self.top}/scratch"}]
+        directories = [
+            {"type": "sharedScratch", "path": f"{self.top}/scratch", "fileServers": servers},
+        ]
+        far = {"name": "far", "directories": directories, "profiles": {"pegasus": {"style": "walled"}}}
+        (self.top / "sites.yml").write_text(json.dumps({"pegasus": "5.0", "sites": [far]}))
 
     def run(
         self, submit_dir: Path, faults: Faults | None = None, observer: Observer | None = None
@@ -317,3 +321,28 @@ def test_what_was_under_way_when_the_engine_was_killed_is_found_again(tmp_path: 
     check_far_away(far_results.pop("look.txt"))
     local_results.pop("look.txt")
     assert far_results == local_results
+
+
+# -- 4: testing the site ---------------------------------------------------------------------------
+
+
+def test_a_site_behind_walls_is_tested_with_what_it_can_do_and_why_it_cannot_do_the_rest(
+    tmp_path: Path,
+) -> None:
+    site = Site(tmp_path)
+    site.write_catalog()
+    result = check_site("far", directory=tmp_path, limit_s=60, back_ends=back_ends(site.node))
+    job = next(check for check in result.checks if check.name == "job")
+    assert result.ok, result.checks
+    assert "with condorio, nonsharedfs; not with sharedfs: " in job.text
+    assert "which is not mounted at site 'far'" in job.text
+
+
+def test_a_site_behind_walls_that_holds_every_job_is_tested(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    site.write_catalog()
+    names = [f"site-test-look_{data}" for data in ("condorio", "nonsharedfs", "sharedfs")]
+    faults = Faults(holds=dict.fromkeys(names, "disk quota exceeded"))
+    result = check_site("far", directory=tmp_path, limit_s=2, back_ends=back_ends(site.node, faults))
+    [wrong] = [check for check in result.checks if check.ok is False]
+    assert wrong.name == "start" and "the site holds it: disk quota exceeded" in wrong.text

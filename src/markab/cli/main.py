@@ -29,6 +29,7 @@ COMMANDS = {
     "graph": "Draw a workflow, or a run with its states.",
     "metadata": "Show the metadata of a workflow, a task or a file.",
     "replica": "Query and change a replica catalog.",
+    "sites": "List the sites of the catalog, show one, or test one with jobs.",
     "convert": "Convert a catalog into another form: YAML, XML, text, SQLite.",
     "cache": "List, measure, prune and verify what is kept for reuse by content.",
     "report": "Make one web page of a run that needs no network.",

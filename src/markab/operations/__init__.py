@@ -91,6 +91,8 @@ if TYPE_CHECKING:
         wait,
     )
     from markab.operations.site_templates import SITES, UnknownSite
+    from markab.operations.site_test import check_site
+    from markab.operations.sites import list_sites, show_site
     from markab.operations.starters import TEMPLATES, WrongStarter, default_name, make_project
     from markab.operations.statistics import (
         read_statistics,
@@ -182,6 +184,8 @@ _NAMES = {
     "run_sizes": ("RunBytes", "bytes_of_run"),
     "running": ("Ended", "Limits", "growing_pauses", "halt", "make_limits", "remove", "run", "start", "wait"),
     "site_templates": ("SITES", "UnknownSite"),
+    "site_test": ("check_site",),
+    "sites": ("list_sites", "show_site"),
     "starters": ("TEMPLATES", "WrongStarter", "default_name", "make_project"),
     "statistics": (
         "read_statistics",
@@ -249,6 +253,7 @@ __all__ = [
     "cache_size",
     "catalog_of_results",
     "check_output",
+    "check_site",
     "compare_runs",
     "convert_catalog",
     "convert_cwl_document",
@@ -288,6 +293,7 @@ __all__ = [
     "list_cache",
     "list_jobs",
     "list_runs",
+    "list_sites",
     "log_check",
     "log_texts",
     "make_debug_directory",
@@ -321,6 +327,7 @@ __all__ = [
     "save_statistics",
     "send_notice",
     "show_job",
+    "show_site",
     "shown_log",
     "start",
     "statistics_rows",

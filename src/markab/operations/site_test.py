@@ -1,0 +1,430 @@
+"""Testing a site: a small workflow is planned for it and run there, and what is wrong is said in the order in which one would look.
+
+For each data configuration that the site can have, one job reads a file, runs Python, and makes a file that is delivered
+and compared. A second workflow has a job that waits, which is cancelled once it runs. Both are planned with the user's own
+site catalog and properties, in a directory of their own, which is removed at the end.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+import signal
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from markab.formatting import count, duration
+from markab.operations.sites import SiteFacts, show_site
+
+if TYPE_CHECKING:
+    from markab.engine.run import Outcome
+    from markab.errors import Problem
+    from markab.executors.registry import MakeExecutor
+    from markab.journal.progress import Progress, RunningJob
+
+LIMIT_S = 300.0
+"""How long a job may wait for its start, and take from there."""
+
+_LOOK = """#!/bin/sh
+# usage: look OUT: prints the content of the file that it reads, its host, and the version of Python
+{ cat token.txt; uname -n; python3 -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])' || echo none; } > "$1"
+"""
+_WAIT = "#!/bin/sh\nexec sleep 3600\n"
+_OLDEST_PYTHON = (3, 6)
+
+
+class Check(NamedTuple):
+    """One thing that was looked at."""
+
+    name: str
+    ok: bool | None
+    """None: it was not looked at, because of what is wrong above it."""
+    text: str
+    hint: str = ""
+
+
+class SiteTest(NamedTuple):
+    """The result of a test."""
+
+    site: str
+    executor: str
+    checks: list[Check]
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong."""
+        return all(check.ok for check in self.checks)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it for programs."""
+        checks = [check._asdict() for check in self.checks]
+        return {"site": self.site, "executor": self.executor, "ok": self.ok, "checks": checks}
+
+
+_NAMES = ("site", "program", "plan", "queue", "start", "job", "python", "outputs", "cancel")
+
+
+def check_site(
+    name: str,
+    conf: str | None = None,
+    directory: Path | None = None,
+    *,
+    limit_s: float = LIMIT_S,
+    on_check: Callable[[Check], None] = lambda check: None,
+    back_ends: Mapping[str, MakeExecutor] | None = None,
+) -> SiteTest:
+    """Test a site; `on_check` gets each result when it is known.
+
+    Raises:
+        MarkabError: there is no such site, or a document is wrong.
+        StorageError: something cannot be read or written here.
+    """
+    here = (directory or Path.cwd()).absolute()
+    site = show_site(name, conf, here)
+    checks: list[Check] = []
+
+    def note(one: Check) -> None:
+        checks.append(one)
+        on_check(one)
+
+    with _directory(here) as top:
+        for check in _Tester(site, conf, here, top, limit_s, back_ends).checks():
+            note(check)
+            if check.ok is False:
+                break
+    done = {check.name for check in checks}
+    for left in _NAMES:
+        if left not in done:
+            note(Check(left, None, "not looked at"))
+    return SiteTest(name, site.executor, checks)
+
+
+@contextmanager
+def _directory(here: Path) -> Iterator[Path]:
+    """Make the directory of the test; what the plans leave beside it is removed too, if it is empty."""
+    left = [here / name for name in ("wf-scratch", "wf-output") if not (here / name).exists()]
+    top = Path(tempfile.mkdtemp(prefix=".markab-site-test-", dir=here))
+    try:
+        yield top
+    finally:
+        shutil.rmtree(top, ignore_errors=True)
+        for path in left:
+            _remove_empty(path)
+
+
+def _remove_scratch(submit_dir: Path) -> None:
+    """Remove what a run left in its scratch directories on this machine: one that failed or was ended has not cleaned up."""
+    from markab.operations.run_scratch import scratch_of_run
+    from markab.plan.braindump import read_braindump
+    from markab.plan.plan_file import PlanFile
+    from markab.plan.submit_dir import SubmitDir
+    from markab.transfers.reserved_names import MARKER
+    from markab.transfers.tree_removal import remove_tree
+
+    place = SubmitDir(submit_dir)
+    with closing(PlanFile(place.plan)) as plan:
+        found = scratch_of_run(submit_dir, plan, read_braindump(place.braindump).get("wf_uuid") or "")
+    for scratch in found:
+        if not scratch.why_kept:
+            remove_tree(scratch.place, last=MARKER)
+
+
+def _remove_empty(path: Path) -> None:
+    for below in sorted(path.rglob("*"), reverse=True) if path.is_dir() else ():
+        try:
+            below.rmdir()
+        except OSError:
+            return  # something is in it
+    try:
+        path.rmdir()
+    except OSError:
+        return
+
+
+class _Watch:
+    """What is seen of the jobs at a site while a test runs; ends the run when that takes too long."""
+
+    def __init__(self, site: str, limit_s: float, *, cancels: bool = False) -> None:
+        self.site = site
+        self.limit_s = limit_s
+        self.cancels = cancels
+        """The run is ended as soon as a job runs."""
+        self.begun_s = time.monotonic()
+        self.queued: RunningJob | None = None
+        """The job as last seen before one ran."""
+        self.running: RunningJob | None = None
+        self.started_s: float | None = None
+        self.stopped = ""
+        """Why the run was ended from here: "start", "end" or "cancel"."""
+        self.warnings: Sequence[str] = ()
+
+    def __call__(self, progress: Progress) -> None:
+        if progress.outcome is not None:
+            return
+        self.warnings = progress.warnings or self.warnings
+        for job in progress.jobs:
+            if job.site != self.site:
+                continue
+            if job.queued or job.held:
+                self.queued = job
+            elif self.running is None:
+                self.running, self.started_s = job, time.monotonic()
+        now_s = time.monotonic()
+        if self.started_s is None:
+            if now_s - self.begun_s > self.limit_s:
+                self._stop("start")
+        elif self.cancels:
+            self._stop("cancel")
+        elif now_s - self.started_s > self.limit_s:
+            self._stop("end")
+
+    def _stop(self, why: str) -> None:
+        if not self.stopped:
+            self.stopped = why
+            signal.raise_signal(signal.SIGTERM)  # the engine cancels what runs, and ends
+
+    @property
+    def was_accepted(self) -> bool:
+        """Whether the site said anything of a job, or one ran."""
+        job = self.queued
+        return self.running is not None or (job is not None and bool(job.native_id or job.held or job.reason))
+
+    @property
+    def why_waiting(self) -> str:
+        """The words of the site about the job that did not start."""
+        if self.queued is not None and self.queued.held:
+            return f"the site holds it: {self.queued.held}"
+        if self.queued is not None and self.queued.reason:
+            return f"the site says: {self.queued.reason}"
+        return self.warnings[-1] if self.warnings else "the site gives no reason"
+
+
+class _Tester:
+    def __init__(
+        self,
+        site: SiteFacts,
+        conf: str | None,
+        here: Path,
+        top: Path,
+        limit_s: float,
+        back_ends: Mapping[str, MakeExecutor] | None,
+    ) -> None:
+        self.site, self.conf, self.here, self.top = site, conf, here, top
+        self.limit_s = limit_s
+        self.back_ends = back_ends
+        self.token = secrets.token_hex(16)
+
+    def checks(self) -> Iterator[Check]:
+        """Yield one result after the other; after one that is not good, nothing more can be looked at."""
+        site = self.site
+        yield Check("site", True, f"jobs of site {site.name!r} run at {site.title}")
+        if site.lacks:
+            hint = "load its module or add its directory to PATH; `markab plan --dry-run` names other ways"
+            yield Check("program", False, f"this machine has no {site.lacks!r} on PATH", hint)
+            return
+        yield Check("program", True, site.program or "none is needed here")
+        from markab.errors import DocumentError, PlanningError
+
+        self._write_files()
+        able, refused = self._data_configurations()
+        usual = site.data
+        try:
+            submit_dir = self._plan("look", able if usual in able else [usual])
+        except (PlanningError, DocumentError) as error:
+            first = error.problems[0]
+            more = f" (and {len(error.problems) - 1} more)" if len(error.problems) > 1 else ""
+            yield Check("plan", False, f"{first.message}{more}", first.hint)
+            return
+        without = "".join(f"; not with {data}: {why.message}" for data, why in refused.items())
+        yield Check("plan", True, f"with {', '.join(able)}{without}")
+        watch, outcome = self._run(submit_dir)
+        yield from self._of_run(watch, outcome, able)
+        yield self._cancelled()
+
+    def _of_run(self, watch: _Watch, outcome: Outcome, able: Sequence[str]) -> Iterator[Check]:
+        failed = {one.id.rpartition("_")[2]: one for one in outcome.failed}
+        works = [data for data in able if data not in failed]
+        is_usable = self.site.data in works and outcome.state in ("success", "failed")
+        first = failed.get(self.site.data) or next(iter(failed.values()), None)
+        words = str(first.error.get("message", "")) if first else ""
+        hint = str(first.error.get("hint", "")) if first else ""
+        if not watch.was_accepted and not is_usable:
+            why = words or (watch.warnings[-1] if watch.warnings else watch.why_waiting)
+            yield Check("queue", False, why, hint or _QUEUE_HINT)
+            return
+        seen = watch.running or watch.queued
+        native = f", as {seen.native_id}" if seen is not None and seen.native_id else ""
+        yield Check("queue", True, f"took {count(len(able), 'job')}{native}")
+        if watch.stopped == "start":
+            yield Check(
+                "start",
+                False,
+                f"no job started within {duration(self.limit_s)}: {watch.why_waiting}",
+                "look at its queue with its own commands; or wait longer: --timeout SECONDS",
+            )
+            return
+        if watch.running is None and not is_usable:
+            yield Check("start", False, f"it did not run: {words or watch.why_waiting}", hint or _START_HINT)
+            return
+        after = duration((watch.started_s or watch.begun_s) - watch.begun_s)
+        on = f" on {watch.running.host}" if watch.running is not None and watch.running.host else ""
+        yield Check("start", True, f"the first job ran after {after}{on}")
+        if not is_usable:
+            why = f"it did not end within {duration(self.limit_s)}" if watch.stopped == "end" else words
+            job = f"{first.id}: " if first else ""
+            yield Check("job", False, f"{job}{why or outcome.state}", hint or _JOB_HINT)
+            return
+        without = "".join(f"; not with {data}: {one.error.get('message')}" for data, one in failed.items())
+        yield Check("job", True, f"read its input and made its output with {', '.join(works)}{without}")
+        yield from self._of_outputs(works)
+
+    def _of_outputs(self, able: Sequence[str]) -> Iterator[Check]:
+        hosts, versions = set(), set()
+        for data in able:
+            path = self.top / "results" / f"{data}.txt"
+            try:
+                token, host, version = path.read_text().split("\n")[:3]
+            except (OSError, ValueError) as error:
+                yield Check("python", None, "not looked at")
+                yield Check("outputs", False, f"{path.name} did not come back as it was made: {error}")
+                return
+            if token != self.token:
+                yield Check("python", None, "not looked at")
+                yield Check("outputs", False, f"{path.name} has another content than the job wrote")
+                return
+            hosts.add(host)
+            versions.add(version)
+        version = min(versions)
+        numbers = tuple(int(word) for word in version.split(".")[:2] if word.isdigit())
+        if numbers < _OLDEST_PYTHON:
+            yield Check(
+                "python",
+                False,
+                f"python3 is {version} on {', '.join(sorted(hosts))}",
+                "install Python 3.6 or newer there, or load its module (profile markab.environment.modules)",
+            )
+            return
+        yield Check("python", True, f"{version} on {', '.join(sorted(hosts))}")
+        yield Check("outputs", True, "all came back, with the checksums of their records")
+
+    def _cancelled(self) -> Check:
+        submit_dir = self._plan("wait", ["wait"])
+        watch, outcome = self._run(submit_dir, cancels=True)
+        if watch.stopped == "cancel" and outcome.state == "interrupted":
+            return Check("cancel", True, "a job that ran was ended")
+        why = watch.why_waiting if watch.stopped == "start" else outcome.state
+        return Check("cancel", False, f"a job that was to be cancelled: {why}", _JOB_HINT)
+
+    # -- the workflows ---------------------------------------------------------------
+
+    def _write_files(self) -> None:
+        (self.top / "token.txt").write_text(f"{self.token}\n")
+        for name, text in (("look", _LOOK), ("wait", _WAIT)):
+            (self.top / name).write_text(text)
+            (self.top / name).chmod(0o755)
+        (self.top / "empty.yml").write_text('pegasus: "5.0.4"\n')
+
+    def _data_configurations(self) -> tuple[list[str], dict[str, Problem]]:
+        """Return the data configurations that the site can have, and why it cannot have the others."""
+        from markab.errors import DocumentError, PlanningError
+        from markab.plan.model import DATA_CONFIGURATIONS
+        from markab.planner.planning import dry_run
+
+        able: list[str] = []
+        refused: dict[str, Problem] = {}
+        for data in DATA_CONFIGURATIONS:
+            try:
+                dry_run(self._options("look", [data]))
+            except (PlanningError, DocumentError) as error:
+                refused[data] = error.problems[0]
+            else:
+                able.append(data)
+        return able, refused
+
+    def _plan(self, what: str, names: Sequence[str]) -> Path:
+        from markab.planner.planning import plan
+
+        submit_dir = plan(self._options(what, names)).submit_dir
+        assert submit_dir is not None
+        return submit_dir
+
+    def _options(self, what: str, names: Sequence[str]) -> Any:
+        """Write a workflow with a job for each name, and return the options that plan it."""
+        from markab.planner.options import PlanOptions
+
+        profiles = {"selector": {"execution.site": self.site.name}, "dagman": {"retry": "0"}}
+        jobs = []
+        for name in names:
+            uses = [
+                {"lfn": "token.txt", "type": "input"},
+                {"lfn": f"{name}.txt", "type": "output", "stageOut": True},
+            ]
+            job: dict[str, Any] = {
+                "type": "job",
+                "id": name,
+                "name": f"site-test-{what}",
+                "arguments": [f"{name}.txt"] if what == "look" else [],
+                "uses": uses if what == "look" else [],
+                "profiles": dict(profiles),
+            }
+            if what == "look":
+                job["profiles"]["pegasus"] = {"data.configuration": name}
+            jobs.append(job)
+        program = {"name": "local", "type": "stageable", "pfn": str(self.top / what)}
+        document = {
+            "pegasus": "5.0.4",
+            "name": f"site-test-{what}",
+            "replicaCatalog": {
+                "replicas": [
+                    {"lfn": "token.txt", "pfns": [{"site": "local", "pfn": str(self.top / "token.txt")}]}
+                ]
+            },
+            "transformationCatalog": {"transformations": [{"name": f"site-test-{what}", "sites": [program]}]},
+            "jobs": jobs,
+        }
+        path = self.top / f"{what}.yml"
+        path.write_text(json.dumps(document))
+        return PlanOptions(
+            workflow=path,
+            directory=self.here,
+            conf=Path(self.conf) if self.conf else None,
+            sites=[self.site.name],
+            output_sites=["local"],
+            output_dir=self.top / "results",
+            dir=self.top / "runs",
+            properties={
+                "pegasus.catalog.replica.file": str(self.top / "empty.yml"),
+                "pegasus.catalog.transformation.file": str(self.top / "empty.yml"),
+                "pegasus.catalog.replica.output.file": str(self.top / "outputs.db"),
+                "markab.reuse.policy": "pegasus",
+                "pegasus.data.reuse.scope": "none",
+            },
+        )
+
+    def _run(self, submit_dir: Path, *, cancels: bool = False) -> tuple[_Watch, Outcome]:
+        from markab.engine.run import RunOptions, run
+        from markab.executors.registry import BACK_ENDS
+
+        if threading.current_thread() is not threading.main_thread():
+            raise RuntimeError("a site is tested in the main thread, which gets signals")
+        watch = _Watch(self.site.name, self.limit_s, cancels=cancels)
+        ends = BACK_ENDS if self.back_ends is None else self.back_ends
+        try:
+            return watch, run(submit_dir, RunOptions(), watch, back_ends=ends)
+        finally:
+            _remove_scratch(submit_dir)
+
+
+_QUEUE_HINT = (
+    "try the site's own command with a job of yours; is the queue or the project of the profiles right?"
+)
+_START_HINT = (
+    "is Python 3.6 or newer on PATH of the nodes, and the scratch directory the same there and here?"
+)
+_JOB_HINT = "is the scratch directory of the site the same on its nodes as here?"

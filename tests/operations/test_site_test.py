@@ -1,0 +1,205 @@
+"""Testing a site: what is wrong is said in the order in which one would look."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from integration.tools import script
+from markab.errors import ExecutorUnavailable, MarkabError
+from markab.executors.attempt_id import AttemptId
+from markab.executors.base import Attempt, Record, Report, Seen
+from markab.executors.local import LocalExecutor
+from markab.executors.registry import BACK_ENDS, MakeExecutor
+from markab.operations import check_site, list_sites, show_site
+from markab.operations.site_test import Check, SiteTest
+from markab.planner import site_executors
+from markab.worker.record import unseen_record
+
+
+class Far(LocalExecutor):
+    """A site of its own, on this machine; a test says what goes wrong there."""
+
+    new: Sequence[Report] = ()
+    """What it reports next."""
+
+    def wait(self, timeout_s: float) -> Sequence[Report]:
+        return [
+            Report(one.id, one.seen, self.record(one.record), one.reason, "17.0", "node7")
+            for one in super().wait(timeout_s)
+        ]
+
+    def record(self, record: Record | None) -> Record | None:
+        return record
+
+
+class Waits(Far):
+    """Its jobs never start."""
+
+    seen, reason = Seen.QUEUED, "QOSMaxJobsPerUserLimit"
+
+    def submit(self, attempts: Sequence[Attempt]) -> None:
+        self.new = [Report(one.id, self.seen, reason=self.reason, native_id="17.0") for one in attempts]
+
+    def wait(self, timeout_s: float) -> Sequence[Report]:
+        super().wait(timeout_s)
+        reports, self.new = self.new, ()
+        return reports
+
+    def cancel(self, attempts: Sequence[AttemptId]) -> None:
+        self.new = [Report(id, Seen.ENDED, unseen_record("cancelled", "cancelled")) for id in attempts]
+
+
+class Holds(Waits):
+    seen, reason = Seen.HELD, "disk quota exceeded"
+
+
+class Unknown(Far):
+    """Its queue is unknown."""
+
+    def submit(self, attempts: Sequence[Attempt]) -> None:
+        raise ExecutorUnavailable("invalid partition specified: nope")
+
+
+class Refuses(Far):
+    """It refuses every job for good, in its own words."""
+
+    def submit(self, attempts: Sequence[Attempt]) -> None:
+        self.new = [
+            Report(one.id, Seen.ENDED, unseen_record("rejected", "invalid account or partition"))
+            for one in attempts
+        ]
+
+    def wait(self, timeout_s: float) -> Sequence[Report]:
+        super().wait(timeout_s)
+        reports, self.new = self.new, ()
+        return reports
+
+
+class Starts(Far):
+    """Reports that a job runs."""
+
+    def submit(self, attempts: Sequence[Attempt]) -> None:
+        super().submit(attempts)
+        self.new = [Report(one.id, Seen.RUNNING, native_id="17.0", host="node7") for one in attempts]
+
+    def wait(self, timeout_s: float) -> Sequence[Report]:
+        if self.new:
+            reports, self.new = self.new, ()
+            return reports
+        return super().wait(timeout_s)
+
+
+class Fails(Starts):
+    """Every job fails there."""
+
+    def record(self, record: Record | None) -> Record | None:
+        return unseen_record("no-program", "cannot run python3: no such file") if record else None
+
+
+@pytest.fixture
+def check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., SiteTest]:
+    """Test the site `far`, which has an executor of its own."""
+    monkeypatch.setattr(site_executors, "AVAILABLE", frozenset({"local", "far", "slurm"}))
+    monkeypatch.setitem(site_executors.EXECUTORS, ("far", ""), "far")  # type: ignore[arg-type]
+    monkeypatch.setattr("markab.engine.submission.SUBMIT_AGAIN_AFTER_S", 0.1)
+    write_site(tmp_path)
+
+    def checked(far: MakeExecutor, limit_s: float = 60) -> SiteTest:
+        ends: Mapping[str, MakeExecutor] = {**BACK_ENDS, "far": far}
+        return check_site("far", directory=tmp_path, limit_s=limit_s, back_ends=ends)
+
+    return checked
+
+
+def write_site(top: Path, style: str = "far", scheduler: str = "") -> None:
+    servers = [{"operation": "all", "url": f"file://{top}/scratch"}]
+    directories = [{"type": "sharedScratch", "path": f"{top}/scratch", "fileServers": servers}]
+    site = {"name": "far", "directories": directories, "profiles": {"pegasus": {"style": style}}}
+    if scheduler:
+        site["grids"] = [{"type": "batch", "contact": "here", "scheduler": scheduler}]
+    (top / "sites.yml").write_text(json.dumps({"pegasus": "5.0", "sites": [site]}))
+
+
+def failure(result: SiteTest) -> Check:
+    """Return the one thing that is wrong; all above it is right, and nothing below was looked at."""
+    states = [check.ok for check in result.checks]
+    at = states.index(False)
+    assert not result.ok and set(states[:at]) <= {True} and set(states[at + 1 :]) <= {None}
+    return result.checks[at]
+
+
+def test_a_site_that_works_passes_every_check_and_keeps_nothing(
+    tmp_path: Path, check: Callable[..., SiteTest]
+) -> None:
+    result = check(Starts)
+    assert result.ok and [one.name for one in result.checks] == [
+        "site", "program", "plan", "queue", "start", "job", "python", "outputs", "cancel",
+    ]  # fmt: skip
+    assert "condorio, nonsharedfs, sharedfs" in result.checks[2].text
+    assert "17.0" in result.checks[3].text and "on node7" in result.checks[4].text
+    assert [path.name for path in tmp_path.iterdir() if path.name != "scratch"] == ["sites.yml"]
+    assert not [path for path in (tmp_path / "scratch").rglob("*") if path.is_file()]
+    assert result.to_json()["ok"] is True
+
+
+def test_this_machine_is_a_site_too(tmp_path: Path) -> None:
+    assert check_site("local", directory=tmp_path).ok
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("far", "name", "words"),
+    [
+        (Waits, "start", "the site says: QOSMaxJobsPerUserLimit"),
+        (Holds, "start", "the site holds it: disk quota exceeded"),
+        (Unknown, "queue", "invalid partition specified: nope"),
+        (Refuses, "queue", "invalid account or partition"),
+        (Fails, "job", "cannot run python3: no such file"),
+    ],
+)
+def test_what_is_wrong_is_said_in_the_words_of_the_site(
+    far: MakeExecutor, name: str, words: str, check: Callable[..., SiteTest]
+) -> None:
+    found = failure(check(far, 0.5 if name in ("start", "queue") else 60))
+    assert found.name == name and words in found.text and found.hint
+
+
+def test_a_missing_program_is_found_before_anything_is_run(
+    tmp_path: Path, check: Callable[..., SiteTest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_site(tmp_path, "glite", "slurm")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    found = failure(check(Far))
+    assert (found.name, found.text) == ("program", "this machine has no 'sbatch' on PATH")
+    assert "module" in found.hint
+
+
+def test_what_planning_refuses_is_said(
+    tmp_path: Path, check: Callable[..., SiteTest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "scratch").write_text("in the way")
+    write_site(tmp_path, "glite", "slurm")
+    script(tmp_path / "sbatch", "#!/bin/sh\n")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    found = failure(check(Far))
+    assert found.name == "plan" and "not a directory" in found.text and found.hint
+
+
+def test_sites_are_listed_with_where_their_jobs_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(site_executors, "AVAILABLE", frozenset({"local", "slurm", "htcondor"}))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CONDOR_CONFIG", raising=False)
+    write_site(tmp_path, "glite", "slurm")
+    found = {site.name: site for site in list_sites(directory=tmp_path)}
+    assert list(found) == ["condorpool", "far", "local"]
+    assert found["far"].lacks == "sbatch" and found["far"].title == "Slurm"
+    assert found["condorpool"].title == "this machine (HTCondor is not available here)"
+    script(tmp_path / "sbatch", "#!/bin/sh\n")
+    assert show_site("far", directory=tmp_path).program == str(tmp_path / "sbatch")
+    with pytest.raises(MarkabError, match="site 'fare' is not in the site catalog") as caught:
+        show_site("fare", directory=tmp_path)
+    assert caught.value.hint == "did you mean 'far'?"
