@@ -134,6 +134,23 @@ def test_a_limit_below_one_is_no_limit(none: int) -> None:
     assert len(scheduler_of(jobs, BIG, {"io": none}, max_jobs=none).starts()) == 4
 
 
+def test_only_so_many_jobs_wait_in_the_queues_of_sites() -> None:
+    jobs = [*(outline(f"f{i}", site="far") for i in range(5)), outline("here")]
+    scheduler = scheduler_of(jobs, BIG, remote_sites=["far"], max_idle=2)
+    first, second, here = scheduler.starts()
+    assert [first.job, second.job, here.job] == [0, 1, 5] and scheduler.starts() == []
+    assert scheduler.why_waiting(RUN, 2) == WaitingReason(Why.MAX_IDLE, limit=2)
+
+    scheduler.seen_running(first)
+    [third] = scheduler.starts()
+    scheduler.seen_held(first, "suspended")
+    scheduler.ended(second, True)
+    assert third.job == 2 and scheduler.starts() == [], "what is held waits too"
+    scheduler.seen_running(first)
+    assert [one.job for one in scheduler.starts()] == [3]
+    scheduler.validate()
+
+
 def test_max_jobs_counts_everything_alive() -> None:
     scheduler = scheduler_of([outline(f"a{i}", kind=Kind.STAGE_IN) for i in range(5)], BIG, max_jobs=2)
 

@@ -61,6 +61,10 @@ class Site:
 
     def plan(self, sites: str, workflow: str = "workflow.yml") -> Path:
         """Plan; outputs go to `results-SITES`."""
+        return self.planned(sites, workflow)
+
+    def planned(self, sites: str, workflow: str = "workflow.yml", **more: Any) -> Path:
+        """Plan with further options."""
         self.write_catalog()
         options = PlanOptions(
             workflow=self.top / workflow,
@@ -68,6 +72,7 @@ class Site:
             sites=sites.split(","),
             output_dir=self.top / f"results-{sites}",
             dir=self.top / f"runs-{sites}",
+            **more,
         )
         submit_dir = plan(options).submit_dir
         assert submit_dir is not None
@@ -346,3 +351,62 @@ def test_a_site_behind_walls_that_holds_every_job_is_tested(tmp_path: Path) -> N
     result = check_site("far", directory=tmp_path, limit_s=2, back_ends=back_ends(site.node, faults))
     [wrong] = [check for check in result.checks if check.ok is False]
     assert wrong.name == "start" and "the site holds it: disk quota exceeded" in wrong.text
+
+
+# -- 5: clusters, checkpoints and reuse ------------------------------------------------------------
+
+GO_ON = """#!/bin/sh
+# usage: go_on OUT: writes a checkpoint and fails; with one, succeeds
+if [ -e state.txt ]; then cat state.txt > "$1"; else echo half > state.txt; exit 1; fi
+"""
+
+
+def test_clusters_checkpoints_and_reuse_work_far_away(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    programs = {"join": JOIN, "go_on": GO_ON}
+    transformations = [
+        {
+            "name": name,
+            "sites": [{"name": "local", "type": "stageable", "pfn": str(script(tmp_path / name, text))}],
+        }
+        for name, text in programs.items()
+    ]
+    (tmp_path / "in.txt").write_text("word\n")
+    label = {"profiles": {"pegasus": {"label": "both"}}}
+    checkpoint = {"lfn": "state.txt", "type": "checkpoint"}
+    jobs = [
+        job_line("a", "join", "a.txt in.txt", inputs=["in.txt"], outputs=["a.txt"], **label),
+        job_line("b", "join", "b.txt a.txt in.txt", inputs=["in.txt", "a.txt"], outputs=["b.txt"], **label),
+        job_line("g", "go_on", "g.txt", outputs=["g.txt"], profiles={"dagman": {"retry": "1"}}),
+    ]
+    jobs[-1]["uses"].append(checkpoint)
+    replicas = [{"lfn": "in.txt", "pfns": [{"site": "local", "pfn": str(tmp_path / "in.txt")}]}]
+    write_workflow(
+        tmp_path,
+        jobs,
+        transformationCatalog={"transformations": transformations},
+        replicaCatalog={"replicas": replicas},
+    )
+    properties = {
+        "markab.reuse.policy": "content",
+        "markab.reuse.index": str(tmp_path / "index.db"),
+        "markab.reuse.store": str(tmp_path / "store"),
+    }
+
+    first = site.planned("far", cluster=["label"], properties=properties)
+    assert site.run(first).state == "success"
+    records = attempts_of(first)
+    [cluster] = records["merge_both"]
+    assert [one["task"] for one in cluster["invocations"]] == ["a", "b"] and cluster["cwd"].startswith(
+        "/job/"
+    )
+    assert errors_of(records["go_on_g"]) == ["exit"] and len(records["go_on_g"]) == 2
+    results = site.results("far")
+    assert {name: results[name] for name in ("b.txt", "g.txt")} == {
+        "b.txt": b"word\nword\n",
+        "g.txt": b"half\n",
+    }
+
+    second = site.planned("far", cluster=["label"], properties=properties)
+    assert site.run(second).state == "success"
+    assert "merge_both" not in attempts_of(second) and site.results("far") == results

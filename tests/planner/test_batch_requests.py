@@ -279,3 +279,13 @@ def test_a_local_scratch_of_the_nodes_is_where_attempts_work(bench: Bench) -> No
         {"type": "localScratch", "path": "/node/tmp", "fileServers": [server]}
     )
     assert planned(bench, task("a")).header.sites["cluster"].work == "/node/tmp"
+
+
+def test_modules_are_loaded_at_every_site_and_packages_are_installed_only_here(bench: Bench) -> None:
+    slurm(bench)
+    modules = {"profiles": {"markab": {"environment.modules": "gcc/12"}}}
+    [environment] = planned(bench, task("a", **modules)).header.environments.values()
+    assert environment.modules == ["gcc/12"]
+    (bench.path / "r.txt").write_text("numpy\n")
+    with pytest.raises(PlanningError, match="cannot be made at site 'cluster'"):
+        planned(bench, task("a", profiles={"markab": {"environment.requirements": "r.txt"}}))

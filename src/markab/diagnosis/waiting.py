@@ -155,6 +155,7 @@ def rebuilt_scheduler(plan: PlanFile, history: History, now: float, *, is_runnin
         with_memory(plan.outline, history.memory_mb),
         limits=header.limits,
         max_jobs=history.max_jobs or header.max_jobs,
+        max_idle=header.max_idle,
         keep_going=history.keep_going,
         succeeded=[state == State.SUCCEEDED for state in states],
         under_way=history.under_way if is_running else (),
@@ -174,6 +175,8 @@ def _limited(reason: WaitingReason) -> Waiting:
     match reason.why:
         case Why.MAX_JOBS:
             return Waiting("throttle", f"throttled: {limit} may run at once (dagman.maxjobs)")
+        case Why.MAX_IDLE:
+            return Waiting("throttle", f"throttled: {limit} may wait in the queues of sites (dagman.maxidle)")
         case Why.CATEGORY:
             return Waiting("throttle", f"throttled: {limit} of category {reason.category!r} may run at once")
         case Why.AUXILIARY:

@@ -185,6 +185,7 @@ class OpenRun:
                 with_memory(self.plan.outline, history.memory_mb),
                 limits=header.limits,
                 max_jobs=self._max_jobs,
+                max_idle=header.max_idle,
                 succeeded=history.succeeded,
                 attempts=history.attempts,
                 under_way=history.under_way,

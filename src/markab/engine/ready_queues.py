@@ -42,6 +42,8 @@ class Group(NamedTuple):
     """Bit 0: cores, 1: memory, 2: GPUs."""
     counts: int = 1
     """How much an attempt adds to the jobs at once; 0 for a sub-workflow, which only waits for its own jobs."""
+    queues: int = 0
+    """1: its jobs wait in the queue of their site."""
 
 
 class Throttle(NamedTuple):
@@ -108,24 +110,27 @@ class ReadyQueues:
         self._sizes.update(job.memory_mb for job in outline)
         exact = len(self._sizes) <= FEW_SIZES
         clamped: list[str] = []
-        known: dict[tuple[str, bool, int, int, int, bool], int] = {}
+        known: dict[tuple[str, bool, int, int, int, bool, int], int] = {}
         for position, job in enumerate(outline):
             is_nested = job.kind is Kind.SUBWORKFLOW
             is_auxiliary = job.kind is not Kind.COMPUTE and not is_nested and job.category not in limits
             cores = memory_mb = gpus = 0
+            queues = int(job.kind is Kind.COMPUTE and job.site in remote_sites)
             if job.kind is Kind.COMPUTE and job.site not in remote_sites:
                 cores, memory_mb, gpus = max(1, job.cores), max(0, job.memory_mb), max(0, job.gpus)
                 if not done[position] and (cores > slots.cores or memory_mb > slots.memory_mb):
                     clamped.append(job.id)
                 cores = min(cores, slots.cores)
                 memory_mb = min(memory_mb if exact else rounded_up(memory_mb), slots.memory_mb)
-            key = (job.category, is_auxiliary, cores, memory_mb, gpus, is_nested)
+            key = (job.category, is_auxiliary, cores, memory_mb, gpus, is_nested, queues)
             index = known.get(key)
             if index is None:
                 throttle = self._throttle(
                     "" if is_auxiliary else job.category, is_auxiliary, run.order if is_nested else -1
                 )
-                index = known[key] = self._group(throttle, cores, memory_mb, gpus, counts=int(not is_nested))
+                index = known[key] = self._group(
+                    throttle, cores, memory_mb, gpus, counts=int(not is_nested), queues=queues
+                )
             run.group[position] = index
         return clamped
 
@@ -165,9 +170,11 @@ class ReadyQueues:
             self.used.append(0)
         return index
 
-    def _group(self, throttle: int, cores: int, memory_mb: int, gpus: int, counts: int) -> int:
+    def _group(
+        self, throttle: int, cores: int, memory_mb: int, gpus: int, counts: int, queues: int = 0
+    ) -> int:
         uses = (cores > 0) | (memory_mb > 0) << 1 | (gpus > 0) << 2
-        group = Group(throttle, cores, memory_mb, gpus, uses, counts)
+        group = Group(throttle, cores, memory_mb, gpus, uses, counts, queues)
         index = self._index.get(group)
         if index is None:
             index = self._index[group] = len(self.groups)

@@ -53,6 +53,9 @@ class Scheduler:
         self._alive = 0
         self._at_once = 0
         """Of these, those that count among the jobs at once."""
+        self._max_idle = NO_LIMIT
+        self._idle = 0
+        """Attempts that wait in the queue of a site."""
         self._runs: dict[str, RunJobs] = {}
         self._by_order: dict[int, RunJobs] = {}
         self._added = 0
@@ -68,6 +71,7 @@ class Scheduler:
         *,
         limits: Mapping[str, int] | None = None,
         max_jobs: int | None = None,
+        max_idle: int | None = None,
         succeeded: Sequence[int] | None = None,
         attempts: Sequence[int] | None = None,
         under_way: Collection[int] = (),
@@ -93,6 +97,8 @@ class Scheduler:
         clamped = self._ready.assign(jobs, outline, done, self.slots, limits or {}, frozenset(remote_sites))
         if max_jobs is not None and max_jobs > 0:
             self._max_jobs = min(self._max_jobs, max_jobs)
+        if max_idle is not None and max_idle > 0:
+            self._max_idle = min(self._max_idle, max_idle)
         self._added += 1
         self._runs[run] = self._by_order[jobs.order] = jobs
         self._begin(jobs, done, frozenset(under_way), frozenset(failed), frozenset(paused), served or {})
@@ -186,6 +192,9 @@ class Scheduler:
             if group.counts and self._at_once >= self._max_jobs:
                 heappop(line)
                 continue
+            if group.queues and self._idle >= self._max_idle:
+                heappop(line)
+                continue
             if ready.used[group.throttle] >= ready.limit[group.throttle]:
                 heappop(line)
                 continue
@@ -233,6 +242,7 @@ class Scheduler:
         jobs.held.pop(attempt.job, None)
         if jobs.state[attempt.job] == State.RUNNING:
             jobs.move(attempt.job, Event.REQUEUED)
+            self._idle += self._ready.groups[jobs.group[attempt.job]].queues
 
     def seen_running(self, attempt: AttemptId) -> None:
         """Record that an attempt runs."""
@@ -240,6 +250,7 @@ class Scheduler:
         if jobs.held:
             jobs.held.pop(attempt.job, None)
         jobs.move(attempt.job, Event.STARTED)
+        self._idle -= self._ready.groups[jobs.group[attempt.job]].queues
 
     def seen_held(self, attempt: AttemptId, reason: str) -> None:
         """Record that its site holds an attempt and does not run it, until another state is reported."""
@@ -327,7 +338,7 @@ class Scheduler:
             AssertionError: it does not hold.
         """
         ready = self._ready
-        used, by_throttle = [0, 0, 0], [0] * len(ready.throttles)
+        used, by_throttle, idle = [0, 0, 0], [0] * len(ready.throttles), 0
         waiting: list[list[int]] = [[] for _ in ready.groups]
         for jobs in self._runs.values():
             jobs.validate()
@@ -337,10 +348,12 @@ class Scheduler:
                     needs = (group.cores, group.memory_mb, group.gpus)
                     used = [one + need for one, need in zip(used, needs, strict=True)]
                     by_throttle[group.throttle] += 1
+                    idle += group.queues if state == State.QUEUED else 0
                 elif state == State.READY and not jobs.stopped and not _is_held_back(jobs, job):
                     waiting[jobs.group[job]].append(key_of(jobs, job))
         free = [total - one for total, one in zip(self.slots, used, strict=True)]
         assert self._free == free, f"free slots are {self._free}, and should be {free}"
+        assert self._idle == idle, f"{self._idle} attempts count as queued, and {idle} are"
         assert ready.used == by_throttle, f"throttles count {ready.used}, and should {by_throttle}"
         assert self._alive == sum(jobs.alive for jobs in self._runs.values()), (
             "the count of the alive is wrong"
@@ -465,6 +478,7 @@ class Scheduler:
         self._ready.used[group.throttle] += 1
         self._alive += 1
         self._at_once += group.counts
+        self._idle += group.queues
         jobs.move(job, Event.SUBMITTED)
 
     def _release(self, jobs: RunJobs, job: int) -> None:
@@ -476,6 +490,8 @@ class Scheduler:
         self._ready.used[group.throttle] -= 1
         self._alive -= 1
         self._at_once -= group.counts
+        if jobs.state[job] == State.QUEUED:
+            self._idle -= group.queues
         if jobs.held:
             jobs.held.pop(job, None)
 
@@ -491,6 +507,8 @@ class Scheduler:
         ready = self._ready
         if group.counts and self._at_once >= self._max_jobs:
             return WaitingReason(Why.MAX_JOBS, limit=self._max_jobs)
+        if group.queues and self._idle >= self._max_idle:
+            return WaitingReason(Why.MAX_IDLE, limit=self._max_idle)
         limit = ready.limit[group.throttle]
         if ready.used[group.throttle] >= limit:
             throttle = ready.throttles[group.throttle]

@@ -53,6 +53,7 @@ class SchedulerProtocol(Protocol):
         *,
         limits: Mapping[str, int] | None = None,
         max_jobs: int | None = None,
+        max_idle: int | None = None,
         succeeded: Sequence[int] | None = None,
         attempts: Sequence[int] | None = None,
         under_way: Collection[int] = (),
@@ -70,6 +71,7 @@ class SchedulerProtocol(Protocol):
                 A category is one throttle for all runs, with the smallest limit that any gave.
             max_jobs: how many jobs of all runs may run at once; None or below 1: no limit.
                 The smallest that any run gave holds.
+            max_idle: how many attempts of all runs may wait in the queues of their sites; as `max_jobs`.
             succeeded: 1 at the position of every job that need not run again.
             attempts: attempts already made, by position.
             under_way: positions of jobs of which an executor may have an attempt, the last one made.

@@ -19,6 +19,8 @@ class Why(Enum):
     """The pause before a retry."""
     MAX_JOBS = "max-jobs"
     """The limit of jobs that may run at once is reached."""
+    MAX_IDLE = "max-idle"
+    """The limit of jobs that may wait in the queues of their sites is reached."""
     CATEGORY = "category"
     """The limit of its category is reached."""
     AUXILIARY = "auxiliary"
@@ -46,7 +48,7 @@ class WaitingReason(NamedTuple):
     category: str = ""
     """CATEGORY: its name."""
     limit: int = 0
-    """MAX_JOBS, CATEGORY, AUXILIARY: how many may run at once."""
+    """MAX_JOBS, CATEGORY, AUXILIARY: how many may run at once; MAX_IDLE: how many may wait."""
     resource: str = ""
     """SLOT: the first that is short: `cores`, `memory_mb` or `gpus`."""
     wanted: int = 0

@@ -307,7 +307,7 @@ class _Tester:
                 "python",
                 False,
                 f"python3 is {version} on {', '.join(sorted(hosts))}",
-                "install Python 3.6 or newer there, or load its module (profile markab.environment.modules)",
+                "install Python 3.6 or newer there, or put it on PATH of its nodes",
             )
             return
         yield Check("python", True, f"{version} on {', '.join(sorted(hosts))}")

@@ -195,6 +195,8 @@ class Header(msgspec.Struct, omit_defaults=True):
     """Category → how many of its jobs may run at once."""
     max_jobs: int | None = None
     """How many jobs may run at once, whatever they are. None: as many as fit."""
+    max_idle: int | None = None
+    """How many attempts may wait in the queues of sites. None: any number."""
     slots: GivenSlots = GivenSlots()
     """`markab run` may be given others."""
     transfer_threads: int = TRANSFER_THREADS

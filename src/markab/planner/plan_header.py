@@ -81,6 +81,7 @@ def make_header(draft: Draft, context: Context, places: RunPlaces, name: str | N
         sites=sites,
         limits=_limits(context),
         max_jobs=properties.integer("dagman.maxjobs", 0) or None,
+        max_idle=properties.integer("dagman.maxidle", 0) or None,
         slots=context.slots,
         transfer_threads=properties.integer("pegasus.transfer.threads", TRANSFER_THREADS),
         transfer_attempts=given_arguments(context, ARGUMENTS).attempts or context.transfer_attempts,

@@ -71,10 +71,10 @@ class _Reader:
         modules = modules_text.split()
         of = f"transformation {program.executable.transformation.full_name!r}"
         context = self._context
-        if executor_of(context.sites[site]) != LOCAL:
+        if (requirements or conda) and executor_of(context.sites[site]) != LOCAL:
             self._refuse(
                 f"the software environment of {of} cannot be made at site {site!r}, which is not this machine",
-                "install the programs there, or use a container",
+                f"install the programs there, load modules ({NAMESPACE}.{MODULES}), or use a container",
             )
             return None
         if program.executable.container is not None:

@@ -170,7 +170,7 @@ pegasus.cluster.num | | | needless | number of clusters of one level; the profil
 dagman.maxpre | | | needless | prescripts at a time
 dagman.maxpost | | | needless | postscripts at a time
 dagman.maxjobs | | | read | jobs at a time
-dagman.maxidle | | | needless | submitted jobs that wait at a time
+dagman.maxidle | | | read | how many jobs may wait in the queues of their sites at a time; `0`: any number
 dagman.*.maxjobs | | | read | jobs of one category at a time. `*` is the name of a category
 pegasus.job.priority | | | read | priority of the jobs that run tasks, but for those with a profile of their own. 10 times the level plus 10 if not set
 pegasus.condor.concurrency.limits | false | true false | read | compute jobs at sites of HTCondor count against the limit `pegasus_compute` of the pool
