@@ -108,8 +108,8 @@ def check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Site
     monkeypatch.setattr("markab.engine.submission.SUBMIT_AGAIN_AFTER_S", 0.1)
     write_site(tmp_path)
 
-    def checked(far: MakeExecutor, limit_s: float = 60) -> SiteTest:
-        ends: Mapping[str, MakeExecutor] = {**BACK_ENDS, "far": far}
+    def checked(far: type[Far], limit_s: float = 60) -> SiteTest:
+        ends: Mapping[str, MakeExecutor] = {**BACK_ENDS, "far": lambda *_: far()}
         return check_site("far", directory=tmp_path, limit_s=limit_s, back_ends=ends)
 
     return checked
@@ -162,7 +162,7 @@ def test_this_machine_is_a_site_too(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_wrong_is_said_in_the_words_of_the_site(
-    far: MakeExecutor, name: str, words: str, check: Callable[..., SiteTest]
+    far: type[Far], name: str, words: str, check: Callable[..., SiteTest]
 ) -> None:
     found = failure(check(far, 0.5 if name in ("start", "queue") else 60))
     assert found.name == name and words in found.text and found.hint
