@@ -9,7 +9,7 @@ from markab.plan.model import Kind, PlannedJob
 from markab.planner.draft import Draft
 from markab.planner.graph import levels_of
 from markab.planner.placement import Executable, Placement, Program, merge_placements, merge_resources
-from markab.planner.task_files import files_of_job
+from markab.planner.task_files import files_of_job, inputs_of, outputs_of
 from markab.spec.model import Task, Transformation, TransformationSite, Use, Workflow
 from markab.spec.profiles import Resources
 
@@ -181,7 +181,7 @@ def test_an_executable_of_several_tasks_is_brought_once() -> None:
 def test_a_job_of_several_tasks_reads_what_comes_from_outside_and_makes_all() -> None:
     tasks = [a_task("a", "raw", "x"), a_task("b", "x raw", "y")]
 
-    reads, makes = files_of_job(tasks)
+    reads, makes = files_of_job((inputs_of(task), outputs_of(task)) for task in tasks)
 
     assert ["raw"] == [use.lfn for use in reads]
     assert ["x", "y"] == [use.lfn for use in makes]
@@ -193,6 +193,6 @@ def test_a_file_that_two_tasks_of_a_job_read_is_as_necessary_as_either_says() ->
         Task("b", uses=[Use("f", "input", bypass=True, executable=True)]),
     ]
 
-    [use], _ = files_of_job(tasks)
+    [use], _ = files_of_job((inputs_of(task), outputs_of(task)) for task in tasks)
 
     assert (False, True, True) == (use.optional, use.bypass, use.executable)

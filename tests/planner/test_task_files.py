@@ -82,7 +82,7 @@ def test_a_job_of_several_tasks_reads_only_what_comes_from_outside() -> None:
         files(Use("late", "output"), Use("mid", "output"), id="c"),
     ]
 
-    reads, makes = files_of_job(tasks)
+    reads, makes = files_of_job((inputs_of(task), outputs_of(task)) for task in tasks)
 
     assert ["raw", "late"] == [use.lfn for use in reads]
     assert ["mid", "log", "late"] == [use.lfn for use in makes]
@@ -90,7 +90,8 @@ def test_a_job_of_several_tasks_reads_only_what_comes_from_outside() -> None:
 
 def test_a_file_that_two_tasks_of_a_job_read_is_what_either_needs_of_it() -> None:
     def joined(one: Use, other: Use) -> Use:
-        (found,), _ = files_of_job([files(one), files(other, id="b")])
+        tasks = files(one), files(other, id="b")
+        (found,), _ = files_of_job((inputs_of(task), outputs_of(task)) for task in tasks)
         return found
 
     first = Use("f", "input", optional=True, bypass=True, executable=False, metadata={"a": "1"})

@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 
 from markab.plan.model import JobSpace, Kind, PlannedJob
 from markab.planner import job_names
@@ -83,12 +84,14 @@ def _is_left_to_leaf(draft: Draft, context: Context) -> bool:
 def _remove_files(draft: Draft, context: Context, images: _Images, keep: set[str]) -> None:
     levels = levels_of(draft.parents)
     assert levels is not None
+    depth = [level * len(levels) + job for job, level in enumerate(levels)].__getitem__
+    """Orders jobs by level, and those of one level by number."""
     for site, users_of in draft.scratch.items():
         # Level by level, the files whose deepest user is there, by that user.
         by_level: dict[int, dict[int, list[str]]] = defaultdict(lambda: defaultdict(list))
         for lfn, users in users_of.items():
             if lfn not in keep:
-                deepest = max(users, key=lambda user: (levels[user], user))
+                deepest = max(users, key=depth)
                 by_level[levels[deepest]][deepest].append(lfn)
         for level in sorted(by_level):
             last_users = sorted(by_level[level])
@@ -98,7 +101,7 @@ def _remove_files(draft: Draft, context: Context, images: _Images, keep: set[str
             for number, group in enumerate(_even_groups(last_users, groups)):
                 removes = [lfn for user in group for lfn in by_level[level][user]]
                 name = job_names.cleanup_name(context.prefix, site, level + 1, number)
-                users = sorted_unique(user for lfn in removes for user in users_of[lfn])
+                users = sorted_unique(chain.from_iterable([users_of[lfn] for lfn in removes]))
                 _add(draft, _removal_job(draft, context, name, site, level, removes, images), users)
 
 

@@ -54,13 +54,14 @@ def _needless_jobs(draft: Draft, context: Context, existing: set[str], *, every_
     named = draft.targets.named_jobs if draft.targets else ()
     waited_for = [0] * len(draft.jobs)
     in_vain = [0] * len(draft.jobs)
-    for parents in draft.parents:
+    parents_of = draft.parents
+    for parents in parents_of:
         for parent in parents:
             waited_for[parent] += 1
     for job in sorted(range(len(draft.jobs)), key=draft.levels.__getitem__, reverse=True):
         if draft.jobs[job] is None:
             continue
-        parents = draft.parents[job]
+        parents = parents_of[job]
         serves_none = 0 < waited_for[job] == in_vain[job] and job not in named
         why = (
             _why_needless(draft, job, existing, read, serves_none)
@@ -72,7 +73,7 @@ def _needless_jobs(draft: Draft, context: Context, existing: set[str], *, every_
             for parent in parents:
                 in_vain[parent] += 1
         else:
-            read.update(use.lfn for use in draft.inputs(job))
+            read.update([use.lfn for use in draft.inputs(job)])
     return found
 
 
@@ -83,10 +84,14 @@ def _why_needless(draft: Draft, job: int, existing: set[str], read: set[str], se
         read: lfns that jobs which stay read.
         serves_none: others wait for it, and all of them are left out.
     """
-    outputs = [use for use in draft.outputs(job) if use.type != "checkpoint"]
-    there = [use.lfn for use in outputs if use.lfn in existing]
-    if any(use.lfn not in existing and (draft.is_wanted(use) or use.lfn in read) for use in outputs):
-        return ""
+    there = []
+    for use in draft.outputs(job):
+        if use.type == "checkpoint":
+            continue
+        if use.lfn in existing:
+            there.append(use.lfn)
+        elif use.lfn in read or draft.is_wanted(use):
+            return ""
     if there:
         more = f" and {len(there) - _NAMED} more" if len(there) > _NAMED else ""
         return f"the replica catalog has {', '.join(map(repr, there[:_NAMED]))}{more}"

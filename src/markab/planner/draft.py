@@ -155,7 +155,7 @@ class DagmanRequests(NamedTuple):
     abort: AbortRule | None = None
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)  # to make these methods takes 3 ms at every start
 class Context:
     """What the passes read, and never change."""
 
@@ -210,6 +210,8 @@ class Context:
     doubts: Doubts = field(default_factory=Doubts)
     """What cannot be judged, because documents are wrong."""
     dry_run: bool = False
+    file_sizes: dict[str, int | str] = field(default_factory=dict)
+    """Path of this machine → bytes of the file that replicas name, or why it cannot be used; each is looked at once."""
 
     @property
     def handed_up(self) -> Mapping[str, str]:
@@ -268,7 +270,7 @@ class RawInput:
 _REMOVED = -1
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)  # to make these methods takes 3 ms at every start
 class Draft:
     """The graph; see the module."""
 
@@ -284,8 +286,8 @@ class Draft:
     """Lfn → job that makes it."""
     placements: list[Placement] = field(default_factory=list)
     """By job, of those that run tasks."""
-    raw: dict[tuple[str, str, str], RawInput] = field(default_factory=dict)
-    """(Site of a job, its staging site, lfn) → where it is, of every file and executable to bring in."""
+    raw: dict[tuple[str, str], dict[str, RawInput]] = field(default_factory=dict)
+    """(Site of jobs, their staging site) → lfn → where it is, of every file and executable to bring in."""
     bypassed: set[tuple[int, str]] = field(default_factory=set)
     """(job, lfn) of inputs that skip the staging site."""
     absent: set[str] = field(default_factory=set)
@@ -400,8 +402,15 @@ class Draft:
 
     def raw_input(self, job: int, lfn: str) -> RawInput | None:
         """Return where a job has a file from that is brought in; None if a job makes it."""
+        return self.raw_inputs(job).get(lfn)
+
+    def raw_inputs(self, job: int) -> dict[str, RawInput]:
+        """Return where the files come from that are brought in for jobs at the place of a job, by lfn; passes add to it."""
         placement = self.placements[job]
-        return self.raw.get((placement.site, placement.staging, lfn))
+        place = placement.site, placement.staging
+        if (found := self.raw.get(place)) is None:
+            found = self.raw[place] = {}
+        return found
 
     def job_name(self, job: int, prefix: str) -> str:
         """Return the id that a job which runs tasks has in the plan."""
@@ -497,7 +506,7 @@ class Draft:
             self.reasons.append(
                 Reason(self.name_of(job), by, "merged", why if job == into else f"{why}{first}")
             )
-        self._reads[into], self._makes[into] = files_of_job([self.tasks[task] for task in tasks])
+        self._reads[into], self._makes[into] = files_of_job(map(self._files_of_task, tasks))
         merged = set(members)
         for use in self._makes[into]:
             if self.producer.get(use.lfn) in merged:
@@ -516,6 +525,12 @@ class Draft:
         if (found := self._merged_placements.get(key)) is None:
             found = self._merged_placements[key] = merge_placements(placements, programs), placements
         return found[0]
+
+    def _files_of_task(self, task: int) -> tuple[Sequence[Use], Sequence[Use]]:
+        """Return what a task reads and makes."""
+        if self.jobs[task] == (task,):  # as long as a job runs it alone, they are that job's
+            return self._reads[task], self._makes[task]
+        return inputs_of(self.tasks[task]), outputs_of(self.tasks[task])
 
     def _cluster(self, job: int) -> Cluster:
         tasks = self.jobs[job]

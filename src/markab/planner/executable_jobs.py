@@ -111,7 +111,8 @@ def _auxiliary_job(job: PlannedJob, parents: list[int], places: RunPlaces) -> Pl
     transfers, registrations = job.transfers, job.registrations
     scratch = places.scratch
     if job.kind is Kind.STAGE_IN:
-        transfers = [_moved(t, t.sources, [scratch[job.staging].file(t.lfn)]) for t in transfers]
+        file = scratch[job.staging].file
+        transfers = [_moved(t, t.sources, [file(t.lfn)]) for t in transfers]
     elif job.kind is Kind.STAGE_INTER:
         transfers = [
             _moved(
@@ -276,17 +277,18 @@ def _inputs(draft: Draft, context: Context, job: int, linking: frozenset[str]) -
     may_link = placement.links if context.links else placement.staging in linking
     inputs = []
     own_images = placement.own_images
+    raw_inputs, absent, bypassed = draft.raw_inputs(job), draft.absent, draft.bypassed
     for use in draft.inputs(job):
         lfn = use.lfn
         checkpoint = use.type == "checkpoint"
-        if lfn in draft.absent and not checkpoint:
+        if lfn in absent and not checkpoint:
             continue
-        raw = draft.raw_input(job, lfn)
+        raw = raw_inputs.get(lfn)
         inputs.append(
             Input(
                 lfn,
                 sha256=raw.sha256 if raw and not checkpoint else None,
-                sources=_sources(draft, job, lfn),
+                sources=_sources(draft, job, lfn) if bypassed else [],
                 executable=use.executable,
                 image=lfn in own_images,
                 link=raw is not None and may_link,

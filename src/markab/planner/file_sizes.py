@@ -67,9 +67,10 @@ def predicted_sizes(draft: Draft, context: Context) -> FileSizes:
         for transfer in planned.transfers:
             if transfer.size_bytes is not None:
                 known[transfer.lfn] = transfer.size_bytes
-    for (_, _, lfn), raw in draft.raw.items():
-        if raw.size_bytes is not None:
-            known.setdefault(lfn, raw.size_bytes)
+    for files in draft.raw.values():
+        for lfn, raw in files.items():
+            if raw.size_bytes is not None:
+                known.setdefault(lfn, raw.size_bytes)
     missing: dict[str, None] = {}
     wrong: dict[str, str] = {}
     for task in draft.tasks:

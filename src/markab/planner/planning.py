@@ -391,8 +391,9 @@ def _warn_of_useless_flags(options: PlanOptions, context: Context) -> None:
 def _check_arguments(tasks: Sequence[Task], context: Context) -> None:
     """Note command lines that cannot be split into words where the job runs."""
     for task in tasks:
-        line = command_line(task)
+        line = " ".join(task.arguments)
         if "'" in line or '"' in line or "\\" in line:
+            line = command_line(task)
             try:
                 shlex.split(line)
             except ValueError:

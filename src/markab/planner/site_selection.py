@@ -175,7 +175,9 @@ class _Selector:
             task.namespace,
             task.name or task.file,
             task.version,
-            tuple((ns, key, value) for ns, keys in profiles.items() for key, value in keys.items()),
+            tuple((ns, key, value) for ns, keys in profiles.items() for key, value in keys.items())
+            if profiles
+            else (),
         )
         if (found := self.by_kind.get(kind)) is None:
             found = self.by_kind[kind] = {placement.site: placement for placement in self._find(task)}

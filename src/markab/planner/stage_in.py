@@ -49,8 +49,9 @@ def stage_in(draft: Draft, context: Context) -> None:
     levels = draft.levels
     for job in sorted((job for job, _ in draft.task_jobs()), key=levels.__getitem__):
         placement = draft.placements[job]
+        raw_inputs = draft.raw_inputs(job)
         for use in draft.inputs(job):
-            collected.add_file(job, use, placement)
+            collected.add_file(job, use, placement, raw_inputs)
         for executable in placement.staged:
             collected.add_executable(job, executable, placement)
         for image in placement.images:
@@ -95,8 +96,8 @@ class _Transfers:
         self.priorities = {
             kind: transfer_priority(kind, context) for kind in (Kind.STAGE_IN, Kind.STAGE_INTER)
         }
-        self.jobs: dict[tuple[str, str, int, int], _TransferJob] = {}
-        """By kind, staging site, level and group."""
+        self.jobs: dict[tuple[bool, str, int, int], _TransferJob] = {}
+        """By kind (inter-site or not), staging site, level and group."""
         self.brought: dict[tuple[str, str], _TransferJob] = {}
         """(Staging site, lfn) → the job that brings it there."""
         self.missing: dict[str, list[str]] = defaultdict(list)
@@ -120,8 +121,8 @@ class _Transfers:
         self.named: set[str] = set()
         """The names that were checked."""
 
-    def add_file(self, job: int, use: Use, placement: Placement) -> None:
-        """Add the transfer of an input, if it needs one."""
+    def add_file(self, job: int, use: Use, placement: Placement, raw_inputs: dict[str, RawInput]) -> None:
+        """Add the transfer of an input, if it needs one; `raw_inputs` are those of the job's place."""
         draft, lfn = self.draft, use.lfn
         made_by = draft.producer.get(lfn)
         if made_by is not None and made_by != job:
@@ -132,10 +133,10 @@ class _Transfers:
                     self._add(job, placement.staging, Kind.STAGE_INTER, transfer, source)
                 self.brought[placement.staging, lfn].makers.add(made_by)
             return
-        if (raw := draft.raw_input(job, lfn)) is None:
-            raw = self._look_up(job, use, placement)
-        if raw is None:
-            return
+        if (raw := raw_inputs.get(lfn)) is None:
+            if (raw := self._look_up(job, use, placement)) is None:
+                return
+            raw_inputs[lfn] = raw
         # What a job writes too is its own copy: through a link, or in place, it would change the user's file.
         is_written = (
             made_by == job or use.type == "checkpoint" or is_tree(lfn)
@@ -158,7 +159,6 @@ class _Transfers:
     def _look_up(self, job: int, use: Use, placement: Placement) -> RawInput | None:
         lfn = use.lfn
         if (found := self.draft.found.get(lfn)) is not None:
-            self.draft.raw[placement.site, placement.staging, lfn] = found
             return found
         if lfn in self.missing:
             self.missing[lfn].append(self.draft.title_of(job))
@@ -181,7 +181,6 @@ class _Transfers:
             self.context,
         )
         if raw is not None:
-            self.draft.raw[placement.site, placement.staging, lfn] = raw
             return raw
         self.unusable.add(lfn)
         if self.context.problems[-1].kind == UNSUPPORTED_SCHEME:
@@ -195,10 +194,10 @@ class _Transfers:
         name = executable.staged_as
         assert name is not None
         self._take_name(name, "executable")
-        key = placement.site, placement.staging, name
-        if (raw := draft.raw.get(key)) is None:
+        raw_inputs = draft.raw_inputs(job)
+        if (raw := raw_inputs.get(name)) is None:
             needed_by = f"task {draft.title_of(job)}"
-            raw = draft.raw[key] = select_executables(executable, placement.site, needed_by, self.context)
+            raw = raw_inputs[name] = select_executables(executable, placement.site, needed_by, self.context)
         if raw.direct and (executable.at.bypass or placement.bypass) and placement.data != "sharedfs":
             draft.bypassed.add((job, name))
             return
@@ -213,10 +212,10 @@ class _Transfers:
         """Add the transfer of the image of a container. One of a registry has a job of its own, and is pulled once."""
         draft, lfn = self.draft, image.lfn
         self._take_name(lfn, "image")
-        key = placement.site, placement.staging, lfn
-        if (raw := draft.raw.get(key)) is None:
+        raw_inputs = draft.raw_inputs(job)
+        if (raw := raw_inputs.get(lfn)) is None:
             needed_by = f"task {draft.title_of(job)}"
-            raw = draft.raw[key] = select_image(image, placement.site, needed_by, self.context)
+            raw = raw_inputs[lfn] = select_image(image, placement.site, needed_by, self.context)
         if raw.direct and (image.bypass or placement.bypass):
             draft.bypassed.add((job, lfn))
             return
@@ -297,7 +296,7 @@ class _Transfers:
     ) -> None:
         """Let a job bring a file, which none brings to the site yet."""
         level, group = self.levels[job], self.groups[job] if group is None else group
-        key = kind.value, site, level, group
+        key = kind is Kind.STAGE_INTER, site, level, group
         if (found := self.jobs.get(key)) is None:
             found = self.jobs[key] = _TransferJob(kind, site, level, group)
         found.transfers.append(transfer)
@@ -307,12 +306,12 @@ class _Transfers:
 
     def add_jobs(self) -> None:
         """Add a job for each group, numbered within its site and level."""
-        numbers: dict[tuple[str, str, int], int] = defaultdict(int)
-        for (kind, site, level, _), found in sorted(
+        numbers: dict[tuple[bool, str, int], int] = defaultdict(int)
+        for (is_inter, site, level, _), found in sorted(
             self.jobs.items(), key=lambda item: (item[1].level, item[0])
         ):
-            number = numbers[kind, site, level]
-            numbers[kind, site, level] += 1
+            number = numbers[is_inter, site, level]
+            numbers[is_inter, site, level] += 1
             self._add_job(found, number)
 
     def _add_job(self, found: _TransferJob, number: int) -> None:

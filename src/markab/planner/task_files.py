@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -53,19 +53,23 @@ def outputs_of(task: Task) -> list[Use]:
     return makes
 
 
-def files_of_job(tasks: Sequence[Task]) -> tuple[list[Use], list[Use]]:
-    """Return what a job reads and what it makes that runs these tasks in this order, each file once.
+def files_of_job(files: Iterable[tuple[Sequence[Use], Sequence[Use]]]) -> tuple[list[Use], list[Use]]:
+    """Return what a job reads and what it makes that runs several tasks in this order, each file once.
 
     What an earlier task makes for a later one is not read from outside.
+
+    Args:
+        files: by task: what it reads and what it makes.
     """
     reads: dict[str, Use] = {}
     makes: dict[str, Use] = {}
-    for task in tasks:
-        for use in inputs_of(task):
-            if use.lfn not in makes:
-                before = reads.get(use.lfn)
-                reads[use.lfn] = use if before is None else _joined(before, use)
-        makes.update((use.lfn, use) for use in outputs_of(task))
+    for inputs, outputs in files:
+        for use in inputs:
+            lfn = use.lfn
+            if lfn not in makes and (before := reads.setdefault(lfn, use)) is not use:
+                reads[lfn] = _joined(before, use)
+        for use in outputs:
+            makes[use.lfn] = use
     return list(reads.values()), list(makes.values())
 
 

@@ -97,10 +97,11 @@ def _long_list(text: bytes | mmap.mmap, key: str, start: int) -> LongList | None
         return None
     first, indent = beginning.start("indent"), len(beginning["indent"])
     # The list ends at the first line that is indented less, or equally and is not an entry.
-    less = b"^ {0,%d}[^ \n#]|" % (indent - 1) if indent else b""
-    over = re.compile(less + b"^ {%d}[^- \n#]" % indent, re.MULTILINE)
+    # Sought behind line ends, which are found faster than beginnings of lines.
+    less = b"\n {0,%d}[^ \n#]|" % (indent - 1) if indent else b""
+    over = re.compile(less + b"\n {%d}[^- \n#]" % indent)
     after = over.search(text, first)
-    end = after.start() if after else len(text)
+    end = after.start() + 1 if after else len(text)
     return LongList(start, beginning.start("colon"), first, end, indent)
 
 

@@ -136,9 +136,10 @@ class _Check:
             self.problem(task, f"job {task.id!r} has no 'file'", hint, "missing-key")
         self.names(task)
         self.uses(task)
-        for stream in ("stdin", "stdout", "stderr"):
-            lfn = getattr(task, stream)
-            if lfn is not None and lfn not in self.good:
+        for stream, lfn in (("stdin", task.stdin), ("stdout", task.stdout), ("stderr", task.stderr)):
+            if lfn is None:
+                continue
+            if lfn not in self.good:
                 self.lfn(task, task, lfn, f"{stream} of job {task.id!r}")
             if lfn in self.good and lfn.endswith("/"):
                 message = f"{stream} of job {task.id!r} is a directory: {lfn!r}"
@@ -154,7 +155,8 @@ class _Check:
                 hint,
                 "bad-name",
             )
-        if len(name.encode(errors="replace")) + len(task.id) > MAX_JOB_NAME_BYTES:
+        size_bytes = len(name) if name.isascii() else len(name.encode(errors="replace"))
+        if size_bytes + len(task.id) > MAX_JOB_NAME_BYTES:
             hint = f"together they may have {MAX_JOB_NAME_BYTES} bytes"
             self.problem(
                 task,
@@ -162,15 +164,11 @@ class _Check:
                 hint,
                 "bad-id",
             )
-        total = 0
-        for argument in task.arguments:
-            if isinstance(argument, str):
-                total += len(argument) + 1
-                if len(argument) > MAX_TEXT_BYTES and _LONG_WORD.search(argument):
-                    hint = f"write it into a file that the job reads; a program gets at most {MAX_TEXT_BYTES:,} bytes as one argument"
-                    self.problem(
-                        task, f"an argument of job {task.id!r} is too long", hint, "argument-too-long"
-                    )
+        total = sum(map(len, task.arguments)) + len(task.arguments)
+        for argument in task.arguments if total > MAX_TEXT_BYTES else ():
+            if len(argument) > MAX_TEXT_BYTES and _LONG_WORD.search(argument):
+                hint = f"write it into a file that the job reads; a program gets at most {MAX_TEXT_BYTES:,} bytes as one argument"
+                self.problem(task, f"an argument of job {task.id!r} is too long", hint, "argument-too-long")
         if total > MAX_COMMAND_BYTES:
             message = f"the arguments of job {task.id!r} are too long: {total:,} bytes of at most {MAX_COMMAND_BYTES:,}"
             self.problem(task, message, "write them into a file that the job reads", "argument-too-long")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Write = Callable[[str], object]
 """Receives the next piece of text: the `write` of an open file, or the `append` of a list."""
 
-_BARE = re.compile(r"-{0,2}[A-Za-z_/](?:[A-Za-z0-9_./+=@-]|:(?=[A-Za-z0-9_./])| (?=[A-Za-z0-9_./]))*")
+_BARE = re.compile(r"-{0,2}[A-Za-z_/][A-Za-z0-9_./+=@-]*(?:[: ](?=[A-Za-z0-9_./])[A-Za-z0-9_./+=@-]*)*")
 """Narrower than YAML allows: no first digit (numbers, dates), no sign that has a meaning anywhere."""
 
 _WORDS = frozenset(["y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", "inf", "infinity"])
@@ -127,6 +127,8 @@ def _mapping(data: dict[Any, Any], lead: str, pad: str, buffer: list[str], flush
         name = _KEYS.get(key) or _key(key, pad)
         if type(value) is str:
             buffer.append(f"{lead}{name}: {_BARE_TEXTS.get(value) or _text(value)}\n")
+        elif value is True or value is False:
+            buffer.append(f"{lead}{name}: {'true' if value else 'false'}\n")
         elif isinstance(value, dict) and value:
             buffer.append(f"{lead}{name}:\n")
             inner = pad + "  "
