@@ -124,6 +124,13 @@ def test_the_last_runs_of_a_workflow_are_the_newest_planned(index: ResultIndex, 
     assert index.last_run("unknown") is None
 
 
+def test_of_a_run_its_directory_and_when_it_was_planned_are_known(index: ResultIndex) -> None:
+    index.add_run(OTHER_RUN, "/runs/2", "fits", 200.5)
+
+    assert index.origin_of(OTHER_RUN) == ("/runs/2", 200.5)
+    assert index.origin_of("unknown") is None
+
+
 def test_places_are_found_the_newest_directory_first_and_not_all_of_very_many(index: ResultIndex) -> None:
     many = [f"/out{number:03d}/empty.txt" for number in range(PLACES_READ + 10)]
     for number, path in enumerate(many):
