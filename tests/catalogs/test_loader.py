@@ -68,6 +68,13 @@ def test_files_with_the_usual_names_are_found(documents: Path) -> None:
     assert [documents / name for name in ("sites.yml", "replicas.yml", "transformations.yml")] == found.files
 
 
+@pytest.mark.parametrize("kind", ["site", "replica", "transformation"])
+def test_the_usual_form_of_a_catalog_may_be_named(documents: Path, kind: str) -> None:
+    found = load(documents, **{f"pegasus__catalog__{kind}": "YAML"})
+
+    assert load(documents).files == found.files
+
+
 def test_what_the_workflow_has_inside_comes_first(documents: Path) -> None:
     found = load(documents, INLINE)
 

@@ -310,6 +310,27 @@ def test_a_job_without_room_starts_when_files_were_removed(tmp_path: Path) -> No
     assert status.scratch == {"local": ScratchUse(100, present=50, peak=90, predicted=90)}
 
 
+def test_a_job_starts_in_the_room_of_files_that_were_removed_beside_others_that_a_failed_job_needs(
+    tmp_path: Path,
+) -> None:
+    jobs = [
+        file_job("a", makes=40, order=0),
+        file_job("b", makes=40, order=1),
+        file_job("c", 1, makes=10, order=2, reads="b"),
+        cleanup_job("clean", 0, 1, 2, removes={"a": 40, "b": 40}, order=3),
+        file_job("d", makes=40, order=4),
+    ]
+    directory = make_run(tmp_path / "run", jobs, scratch={"local": BoundedScratch(90, 90)})
+    made = sizes_are(a=40, b=40, c=10, d=40)
+    world = World(lambda attempt: {"ok": False} if attempt.job.id == "c" else made(attempt))
+
+    assert call(directory, world).state == "failed"
+
+    assert sorted(world.succeeded) == [0, 1, 4]
+    order = [attempt.job for attempt in world.started]
+    assert order.index(4) > order.index(3), "d waits until a is removed"
+
+
 def test_files_that_are_smaller_than_predicted_let_others_start_earlier(tmp_path: Path) -> None:
     world = World(sizes_are(a=1, b=1, c=10, d=40))
 

@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 
 from kit.content_runs import Lab, Ran, Step, chain, what_ran
+from markab.diagnosis.reuse_verdict import reuse_verdict
 from markab.engine import run as engine
 from markab.engine.earlier_results import EarlierResults
 from markab.errors import MarkabError, PlanningError
+from markab.journal.run_reader import RunReader
 from markab.reuse.available import AvailableContents
 
 
@@ -101,8 +103,8 @@ def test_an_altered_result_is_noticed_and_replaced(lab: Lab) -> None:
 
 
 def test_a_result_of_which_no_bytes_are_left_is_made_again_with_what_it_needs(lab: Lab) -> None:
-    shutil.rmtree(lab.store)
     (lab.results / "c.out").unlink()
+    shutil.rmtree(lab.store)
 
     assert ["a", "b", "c"] == ran(lab).executed
 
@@ -408,6 +410,60 @@ def test_tasks_of_clusters_are_reused_one_by_one(tmp_path: Path) -> None:
     assert (["b", "c"], ["a"]) == (again.executed, again.reused)
     lab.options["cluster"] = []
     assert [] == ran(lab).executed
+
+
+def cluster_lab(path: Path) -> Lab:
+    """Return one in which a task is followed by a cluster of a chain, and by one that reads what it makes; they have run."""
+    steps = chain("a", "b", "c", "d")
+    for step in steps[1:3]:
+        step.keys["profiles"] = {"pegasus": {"label": "middle"}}
+    lab = Lab(path, steps, {"in": "input\n"}, options={"cluster": ["label"]})
+    assert ("success", ["a", "b", "c", "d"]) == ((first := lab.run()).state, first.executed)
+    return lab
+
+
+def test_a_cluster_of_which_all_inputs_are_what_they_were_is_brought_as_a_whole(tmp_path: Path) -> None:
+    lab = cluster_lab(tmp_path)
+    for comment in ("once", "twice"):
+        lab.steps[0].comment = comment
+
+        again = ran(lab)
+
+        assert (["a"], ["b", "c", "d"]) == (again.executed, again.cut_off)
+    run = RunReader(again.submit_dir)
+    (cluster,) = [number for number, job in enumerate(run.plan.jobs()) if len(job.tasks) == 2]
+    brought = f"its outputs were brought, as made by job {run.plan.job(cluster).id} of run"
+    assert brought in reuse_verdict(run, cluster)
+
+
+def test_a_cluster_of_which_a_task_changed_runs_as_a_whole(tmp_path: Path) -> None:
+    lab = cluster_lab(tmp_path)
+    lab.steps[0].comment, lab.steps[2].line = "edited", "edited"
+
+    again = ran(lab)
+
+    assert (["a", "b", "c", "d"], []) == (again.executed, again.cut_off)
+
+
+def test_a_cluster_of_what_several_jobs_made_runs_as_a_whole(tmp_path: Path) -> None:
+    lab = cluster_lab(tmp_path)
+    lab.options["cluster"], lab.steps[2].comment = [], "made alone"
+    assert ["c"] == ran(lab).executed
+    lab.options["cluster"], lab.steps[0].comment = ["label"], "edited"
+
+    again = ran(lab)
+
+    assert (["a", "b", "c"], ["d"]) == (again.executed, again.cut_off)
+
+
+def test_a_cluster_of_which_a_file_cannot_be_had_runs_as_a_whole(tmp_path: Path) -> None:
+    lab = cluster_lab(tmp_path)
+    lab.steps[0].comment = "edited"
+    shutil.rmtree(lab.store)
+
+    again = ran(lab)
+
+    assert (["a", "b", "c"], ["d"]) == (again.executed, again.cut_off)
 
 
 def test_only_what_a_target_needs_is_looked_for(lab: Lab) -> None:

@@ -18,15 +18,27 @@ def added_up(steps: list[tuple[int, int]]) -> int:
     return peak
 
 
-@given(st.lists(STEP, min_size=1, max_size=20), st.lists(st.tuples(st.integers(0, 19), STEP), max_size=10))
+@given(
+    st.lists(STEP, min_size=1, max_size=20),
+    st.lists(st.tuples(st.integers(0, 19), st.sampled_from(["set", "add", "leave more"]), STEP), max_size=10),
+)
 def test_peaks_are_those_of_the_steps_as_they_are_now(
-    steps: list[tuple[int, int]], changes: list[tuple[int, tuple[int, int]]]
+    steps: list[tuple[int, int]], changes: list[tuple[int, str, tuple[int, int]]]
 ) -> None:
     order = OrderPeaks([leaves for leaves, _ in steps], [needs for _, needs in steps])
-    for at, step in changes:
-        if at < len(steps):
+    for at, way, step in changes:
+        if at >= len(steps):
+            continue
+        leaves, needs = steps[at]
+        if way == "set":
             steps[at] = step
             order.set(at, *step)
+        elif way == "add":
+            steps[at] = leaves, needs + step[0] if needs > NOTHING else NOTHING
+            order.add(at, step[0])
+        else:
+            steps[at] = leaves + step[0], needs
+            order.leave_more(at, step[0])
 
     for at in range(len(steps)):
         expected = added_up(steps[:at])

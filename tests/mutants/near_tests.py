@@ -19,7 +19,7 @@ _ALL_LINES = range(1, 100_000)
 def near_tests(change: Change, line_map: LineMap, root: Path) -> list[str]:
     """Names for pytest of the tests in a tree, without those that are gone since the map was made."""
     executing = _candidates(change, line_map, root)
-    is_at_import = change.line not in function_lines(_text(root, change.file), change.line)
+    is_at_import = _is_executed_once(_text(root, change.file), change.line)
     # What a fixture of several tests executes is known of the first of them only; who imports a constant executes nothing.
     nearest = 1 if is_at_import else 0
     others = {
@@ -47,7 +47,7 @@ def _candidates(change: Change, line_map: LineMap, root: Path) -> set[str]:
     """The tests that execute its lines, else those of its function; what runs at import concerns all users of the file."""
     first, _, last, _ = change.location
     around = function_lines(_text(root, change.file), first)
-    if first in around:
+    if not _is_executed_once(_text(root, change.file), first):
         for lines in (range(first, last + 1), around):
             if tests := line_map.tests_of(change.file, lines):
                 return tests
@@ -61,12 +61,22 @@ def _candidates(change: Change, line_map: LineMap, root: Path) -> set[str]:
 
 def function_lines(text: str, line: int) -> range:
     """The lines of the body of the innermost function around a line; none for what runs when the file is imported."""
-    best = range(0)
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.FunctionDef) and node.body[0].lineno <= line <= (node.end_lineno or 0):
-            lines = range(node.body[0].lineno, (node.end_lineno or 0) + 1)
-            best = lines if not best or len(lines) < len(best) else best
-    return best
+    return min((_body(function) for function in _functions_around(text, line)), key=len, default=range(0))
+
+
+def _is_executed_once(text: str, line: int) -> bool:
+    """Whether a line runs when the file is imported, or in a function whose result is remembered."""
+    around = _functions_around(text, line)
+    return not around or any("cache" in ast.unparse(it) for node in around for it in node.decorator_list)
+
+
+def _functions_around(text: str, line: int) -> list[ast.FunctionDef]:
+    functions = (node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef))
+    return [node for node in functions if line in _body(node)]
+
+
+def _body(function: ast.FunctionDef) -> range:
+    return range(function.body[0].lineno, (function.end_lineno or 0) + 1)
 
 
 def _module(file: str) -> str:

@@ -102,6 +102,22 @@ def test_what_runs_at_import_concerns_the_tests_of_all_who_import_it(tree: Path)
     ]
 
 
+@pytest.mark.parametrize("decorator", ["cache", "functools.lru_cache(maxsize=9)", "cached_property"])
+def test_what_is_remembered_is_executed_for_the_first_test_only_and_concerns_all(
+    tree: Path, decorator: str
+) -> None:
+    line_map = FakeMap(engine__test_run=1.0, journal__test_lock=1.0, cli__test_it=1.0)
+    line_map.executes("cli/test_it", LOCK, 7)
+    line_map.executes("engine/test_run", "src/markab/engine/run.py", 1)
+    (tree / LOCK).write_text(TEXT.replace("def f(", f"@{decorator}\ndef f(").replace("import a\n", ""))
+
+    assert names(near_tests(change_in(7), cast("LineMap", line_map), tree)) == [
+        "journal/test_lock",
+        "cli/test_it",
+        "engine/test_run",
+    ]
+
+
 def test_a_test_whose_file_imports_a_constant_executes_no_line_of_it(tree: Path) -> None:
     line_map = FakeMap(cli__test_it=1.0, engine__test_run=1.0, journal__test_lock=1.0)
     line_map.executes("engine/test_run", LOCK, 7)

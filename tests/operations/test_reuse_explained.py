@@ -11,6 +11,7 @@ import pytest
 from kit.content_runs import Lab, Step, chain
 from markab import operations
 from markab.errors import MarkabError
+from markab.plan.reused_tasks import read_reused_tasks
 
 
 @pytest.fixture
@@ -116,6 +117,24 @@ def log_of(run: Path, job: str, *, follow: bool = False) -> str:
         text = "".join(text for _, text in operations.shown_log(log, follow=follow))
         assert log.exit_state == "success"
     return text
+
+
+def test_all_that_is_known_of_a_task_that_was_left_out_is_in_its_json(left_out: tuple[Path, str]) -> None:
+    run, _ = left_out
+    story = operations.show_job(run, "a")
+    (task,) = [task for task in read_reused_tasks(run / "reused.jsonl") if task.task == "a"]
+
+    found = story.to_json()
+
+    assert found.pop("reused").keys() == {"key", "run", "job", "submit_dir", "planned"}
+    (made,) = found.pop("made")
+    assert (made["lfn"], made["sha256"], made["size"]) == (
+        "a.out",
+        task.made[0].sha256,
+        task.made[0].size_bytes,
+    )
+    assert found.pop("verdict").startswith("was not run: reused, as made by job tool_a_a of run ")
+    assert found == {"job": "a", "state": "reused"}
 
 
 def test_every_view_of_a_task_that_was_left_out_names_job_run_and_date(left_out: tuple[Path, str]) -> None:

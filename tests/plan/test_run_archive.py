@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pytest
+
 from kit.kills import killed_everywhere
+from markab.errors import StorageError
 from markab.plan.run_archive import is_packed, pack, unpack
 from markab.plan.submit_dir import SubmitDir
 
@@ -80,6 +83,18 @@ def test_a_run_that_went_on_after_a_kill_is_packed_as_it_is_then(tmp_path: Path)
     packed(run)
     unpacked(run)
     assert (run / "journal.jsonl").read_bytes() == b"longer journal"
+
+
+def test_the_archive_of_another_run_is_neither_unpacked_nor_replaced(tmp_path: Path) -> None:
+    directory = make_packed(tmp_path)
+    before = SubmitDir(directory).archive.read_bytes()
+
+    for work in (unpack, pack):
+        with pytest.raises(StorageError, match="is no archive that Markab made of this run"):
+            work(SubmitDir(directory), "another")
+
+    assert SubmitDir(directory).archive.read_bytes() == before
+    assert not (directory / "plan.jsonl").exists()
 
 
 def test_what_is_put_into_a_packed_directory_stays(tmp_path: Path) -> None:

@@ -64,3 +64,13 @@ def test_a_workflow_that_is_gone_has_no_places(tmp_path: Path) -> None:
     assert placed_problems([Problem("task 'a' fails")], tmp_path / "gone.yml", []) == [
         Problem("task 'a' fails")
     ]
+
+
+def test_of_catalogs_those_that_are_gone_have_no_places(document: Path) -> None:
+    sites = document.with_name("sites.yml")
+    sites.write_text("pegasus: 5.0.4\nsites:\n- name: a\n- name: moon\n")
+    problem = Problem("site 'moon' has no scratch")
+
+    found = placed_problems([problem], document, [sites.with_name("gone.yml"), sites])
+
+    assert found == [Problem("site 'moon' has no scratch", file=str(sites), line=4)]

@@ -249,6 +249,17 @@ def test_an_optional_input_without_a_replica_is_left_out(bench: Bench) -> None:
     assert [] == bench.plan(entry)["tool_a"].inputs
 
 
+def test_a_checkpoint_that_has_a_replica_is_brought_as_one(bench: Bench) -> None:
+    entry = task("a")
+    entry["uses"] = [{"lfn": "model.ckpt", "type": "checkpoint"}, {"lfn": "in", "type": "input"}]
+    bench.has("model.ckpt", "in")
+
+    made = bench.plan(entry)
+
+    brought = {it.lfn: it for name in made.names(Kind.STAGE_IN) for it in made[name].transfers}
+    assert (brought["model.ckpt"].checkpoint, brought["in"].checkpoint) == (True, False)
+
+
 def test_a_checkpoint_is_brought_only_if_there_is_one(bench: Bench) -> None:
     entry = task("a")
     entry["uses"] = [{"lfn": "model.ckpt", "type": "checkpoint"}]

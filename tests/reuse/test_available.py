@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from kit.results import RUN, opened, put, sha256
-from markab.reuse.available import AvailableContents
+from markab.errors import MarkabError
+from markab.reuse.available import AvailableContents, why_lost
 from markab.reuse.content_store import ContentStore
 from markab.reuse.file_checksums import FileChecksums
 
@@ -194,6 +195,20 @@ def test_a_content_of_the_store_that_cannot_be_read_now_stays(
         assert find(directory)[0] is None
 
     assert os.path.relpath(store.path(sha256("fit")), directory) == find(directory)[0]
+
+
+def test_a_file_that_changes_while_it_is_read_was_altered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> str:
+        raise MarkabError("it changed while it was read")
+
+    content = put(tmp_path / "f", "text")
+    with opened(tmp_path) as index:
+        checksums = FileChecksums(index)
+        assert why_lost(str(tmp_path / "f"), content, 4, checksums) == ""
+        monkeypatch.setattr(FileChecksums, "of_status", refuse)
+        assert why_lost(str(tmp_path / "f"), content, 4, checksums) == "was altered"
 
 
 def test_what_no_place_has_and_no_store_is_not_available(directory: Path) -> None:

@@ -89,6 +89,32 @@ def test_another_database_is_left_as_it_is(tmp_path: Path) -> None:
     assert [("entry",)] == sqlite3.connect(path).execute("SELECT name FROM sqlite_master").fetchall()
 
 
+def test_a_file_names_the_program_and_the_format_that_wrote_it(tmp_path: Path) -> None:
+    with opened(tmp_path) as index:
+        path = Path(index.database.path or "")
+
+    header = path.read_bytes()[:100]
+    assert (header[60:64], header[68:72]) == (FORMAT.to_bytes(4, "big"), b"mark")
+
+
+def test_an_index_in_which_a_transaction_cannot_be_undone_is_closed(tmp_path: Path) -> None:
+    class Broken:
+        in_transaction, closed = True, False
+
+        def execute(self, statement: str) -> None:
+            raise sqlite3.OperationalError("disk I/O error" if statement == "ROLLBACK" else statement)
+
+        def close(self) -> None:
+            self.closed = True
+
+    database = IndexDatabase(str(tmp_path / "results.db"), create=True)
+    database.close()
+    database._connection = broken = Broken()  # type: ignore[assignment]
+
+    assert database.read(lambda _: "read", "otherwise") == "otherwise"
+    assert broken.closed and not database.is_open
+
+
 def test_an_index_of_a_newer_format_is_left_as_it_is(tmp_path: Path) -> None:
     path = filled(tmp_path)
     with sqlite3.connect(path) as connection:

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kit.results import OTHER_RUN, RUN, entry, opened, sha256
-from markab.reuse.result_index import PLACES_READ, Made, ResultEntry, ResultIndex, open_index
+from markab.reuse import result_index
+from markab.reuse.result_index import _AT_ONCE, PLACES_READ, Made, ResultEntry, ResultIndex, open_index
 
 
 @pytest.fixture
@@ -123,12 +124,60 @@ def test_the_last_runs_of_a_workflow_are_the_newest_planned(index: ResultIndex, 
     assert index.last_run("unknown") is None
 
 
+def test_of_a_run_its_directory_and_when_it_was_planned_are_known(index: ResultIndex) -> None:
+    index.add_run(OTHER_RUN, "/runs/2", "fits", 200.5)
+
+    assert index.origin_of(OTHER_RUN) == ("/runs/2", 200.5)
+    assert index.origin_of("unknown") is None
+
+
 def test_places_are_found_the_newest_directory_first_and_not_all_of_very_many(index: ResultIndex) -> None:
     many = [f"/out{number:03d}/empty.txt" for number in range(PLACES_READ + 10)]
     for number, path in enumerate(many):
         index.record(RUN, [], [(sha256(""), path)], number)
 
     assert {sha256(""): many[::-1][:PLACES_READ]} == index.places([sha256(""), sha256("unknown")])
+
+
+@pytest.mark.parametrize("surplus", [1, 10, 1000])
+def test_contents_beside_one_with_very_many_places_are_all_found(
+    index: ResultIndex, monkeypatch: pytest.MonkeyPatch, surplus: int
+) -> None:
+    monkeypatch.setattr(result_index, "_MOST_SURPLUS", surplus)
+    crowded, others = [sha256("")], [sha256(str(number)) for number in range(20)]
+    many = [f"/out{number:03d}/empty.txt" for number in range(PLACES_READ + 20)]
+    places = [(others[number], f"/out/{number}") for number in range(20)]
+    index.record(RUN, [], [*places, *((crowded[0], path) for path in many)], 1)
+
+    found = index.places([*others, *crowded])
+
+    assert {content: [path] for content, path in places} == {content: found[content] for content in others}
+    assert set(found[crowded[0]]) < set(many)
+    assert len(found[crowded[0]]) == PLACES_READ
+
+
+def test_more_is_found_at_once_than_one_statement_takes(index: ResultIndex) -> None:
+    entries = [entry(f"fit{number}") for number in range(2 * _AT_ONCE + 1)]
+    places = [(sha256(one.job), f"/out{number % 7}/{one.job}") for number, one in enumerate(entries)]
+    index.record(RUN, entries, places, 1)
+
+    assert {one.key: one for one in entries} == index.find([one.key for one in entries])
+    assert {sha256: [path] for sha256, path in places} == index.places([sha256 for sha256, _ in places])
+
+
+def test_places_of_a_directory_that_is_missing_in_a_damaged_file_are_left_out(index: ResultIndex) -> None:
+    index.record(RUN, [], [(sha256("fit"), "/a/fit.txt"), (sha256("fit"), "/b/fit.txt")], 1)
+    index.record(RUN, [], [(sha256("plot"), "/a/plot.txt")], 1)
+
+    index.database.write(lambda it: it.execute("DELETE FROM directory WHERE path = ?", (b"/a",)), None)
+
+    assert {sha256("fit"): ["/b/fit.txt"]} == index.places([sha256("fit"), sha256("plot")])
+
+
+def test_a_place_in_the_root_directory_is_found(index: ResultIndex) -> None:
+    index.record(RUN, [], [(sha256("fit"), "/fit.txt")], 1)
+
+    assert {sha256("fit"): ["/fit.txt"]} == index.places([sha256("fit")])
 
 
 def test_a_forgotten_place_is_not_found_and_others_of_its_content_are(index: ResultIndex) -> None:

@@ -111,6 +111,33 @@ def test_only_a_file_system_with_a_disk_is_flushed_as_a_whole(tmp_path: Path) ->
         assert not group_commit.sync_file_system(os.makedev(0, 40), file.fileno())
 
 
+@pytest.mark.parametrize(("returned", "is_flushed"), [(0, True), (-1, False)])
+def test_a_file_system_is_flushed_if_the_kernel_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, returned: int, is_flushed: bool
+) -> None:
+    flushed: list[int] = []
+
+    class Library:
+        def syncfs(self, fd: int) -> int:
+            flushed.append(fd)
+            return returned
+
+    monkeypatch.setattr("ctypes.CDLL", lambda _: Library())
+    monkeypatch.setattr(group_commit, "_tells_errors", lambda: True)
+
+    with (tmp_path / "f").open("w") as file:
+        assert group_commit.sync_file_system(os.makedev(8, 1), file.fileno()) is is_flushed
+        assert flushed == [file.fileno()]
+
+
+def test_a_system_without_that_call_is_not_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ctypes.CDLL", lambda _: object())
+    monkeypatch.setattr(group_commit, "_tells_errors", lambda: True)
+
+    with (tmp_path / "f").open("w") as file:
+        assert not group_commit.sync_file_system(os.makedev(8, 1), file.fileno())
+
+
 @pytest.mark.parametrize("release", ["5.7.19", "4.18.0-553.el8", "unknown"])
 def test_an_old_kernel_that_hides_errors_is_not_trusted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, release: str

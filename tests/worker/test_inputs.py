@@ -68,6 +68,24 @@ def test_an_input_in_a_directory_that_cannot_be_made_fails_the_attempt(
     assert next_series(prepared) == []
 
 
+@pytest.mark.parametrize(
+    ("code", "words"), [(errno.EIO, "cannot be read to verify it"), (errno.EACCES, "cannot be verified")]
+)
+def test_an_input_that_cannot_be_read_to_verify_it_fails_the_attempt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, words: str
+) -> None:
+    def refuse(*_: object) -> str:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(Verified, "checksum_of_open", refuse)
+    prepared = prepare({**spec(tmp_path, "in"), "checksums": {"in": "0" * 64}}, Verified(), {})
+
+    (error,) = prepared.errors
+    assert (error.kind, words in str(error)) == ("missing-input", True)
+    assert error.hint == f"ls -l '{tmp_path}/scratch/in'"
+    assert next_series(prepared) == []
+
+
 def test_names_with_dots_are_placed_like_others(tmp_path: Path) -> None:
     lfns = ("a..b", "..a", "d..d/x", "...")
     prepared = prepare(spec(tmp_path, *lfns), Verified(), {})

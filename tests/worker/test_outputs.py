@@ -258,3 +258,26 @@ def test_an_output_that_became_a_link_out_is_not_sent(
     record = finish(prepared, None, None)
 
     assert not record["ok"] and not far.kept
+
+
+@pytest.mark.parametrize(
+    ("stream", "printed", "kind"),
+    [
+        ("err", "Error: localhost/x:1: image not known\n", "container"),
+        ("err", "it went wrong\n", "exit"),
+        ("", "", "exit"),
+    ],
+)
+def test_why_a_container_did_not_start_is_found_in_the_file_to_which_stderr_goes(
+    tmp_path: Path, stream: str, printed: str, kind: str
+) -> None:
+    def write(cwd: Path) -> None:
+        if stream:
+            (cwd / stream).write_text(printed)
+
+    prepared = ended(tmp_path, write)
+    prepared.errors.append(AttemptFailed("exit", "task 't' ended with exit code 125"))
+    prepared.invocations[0]["status"] = 125 << 8
+    prepared.job["tasks"][0].update(stderr="err", container={"type": "docker", "name": "box"})
+
+    assert finish(prepared, None, None)["error"]["kind"] == kind

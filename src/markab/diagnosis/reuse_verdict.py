@@ -52,7 +52,7 @@ def find_origin(reuse: ContentReuse | None, run: str, job: str) -> Origin:
 def reuse_verdict(run: RunReader, position: int) -> str:
     """Return why the task of a job was to be run, or which earlier job made its outputs; nothing without reuse by content."""
     job, reuse = run.plan.job(position), run.plan.header.reuse
-    if reuse is None or job.content is None:
+    if reuse is None or all(task.content is None for task in job.tasks):
         return ""
     checksums = Checksums()
     for body in JournalReader(run.place.journal).bodies():
@@ -61,6 +61,8 @@ def reuse_verdict(run: RunReader, position: int) -> str:
             if entry.job == position and (made := entry.record.reused) is not None:
                 return f"its outputs were brought, as made by {find_origin(reuse, made.run, made.job).text()}"
             learn(checksums, entry.record)
+    if job.content is None:  # a cluster
+        return ""
     now = facts_of(run.plan, position, checksums, run.place.path)
     planned_s = run.place.plan.stat().st_mtime
     earlier = earlier_jobs(reuse, run.plan.header.workflow, but=run.place.path, before=planned_s)

@@ -31,6 +31,8 @@ from markab.transfers.base import is_local, path_of
 from markab.transfers.tree_names import is_tree
 
 IsSame = Callable[[str, str], bool]
+ChecksumOf = Callable[[str], str | None]
+"""lfn → sha256 in hex; None: not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +62,13 @@ class RunResults:
     """How far the journal was read, in bytes."""
 
 
-def key_of(job: PlannedJob, content: Content, checksums: Checksums) -> str | None:
+def key_of(job: PlannedJob, content: Content, checksum_of: ChecksumOf) -> str | None:
     """Return the key of a task of a job, from the checksums of what it reads; None if not all are known."""
-    inputs = _inputs_of(job, content, checksums)
+    inputs = _inputs_of(job, content, checksum_of)
     return None if inputs is None else content_key(content.recipe, inputs.items())
 
 
-def _inputs_of(job: PlannedJob, content: Content, checksums: Checksums) -> dict[str, str] | None:
+def _inputs_of(job: PlannedJob, content: Content, checksum_of: ChecksumOf) -> dict[str, str] | None:
     """Return the checksums of what a task reads; None if not all are known."""
     fetched = {one.lfn: one for one in job.inputs if one.sources}
     inputs = {}
@@ -75,7 +77,7 @@ def _inputs_of(job: PlannedJob, content: Content, checksums: Checksums) -> dict[
             # A file that the job fetches itself is in no record: it was compared with the checksum in the plan.
             sha256 = None if one.link else one.sha256
         else:
-            sha256 = checksums.get(lfn)
+            sha256 = checksum_of(lfn)
         if sha256 is None:
             return None
         inputs[lfn] = sha256.lower()
@@ -153,7 +155,7 @@ class _Fold:
             if content is None or not all(self._is_same(*one) for one in content.programs.items()):
                 continue
             makes = task.makes or [one.lfn for one in job.outputs]
-            inputs = _inputs_of(job, content, self._checksums)
+            inputs = _inputs_of(job, content, self._checksums.get)
             if inputs is None or not all(lfn in made for lfn in makes):
                 continue
             if record.reused is None:

@@ -83,7 +83,7 @@ def entries_after(index: ResultIndex, number: int, most: int = 1000) -> list[tup
 
     def select(connection: sqlite3.Connection) -> list[tuple[int, ResultEntry]]:
         rows = connection.execute(_ENTRIES, (number, most))
-        return [(id, entry_of(key, uuid, job, made)) for id, key, uuid, job, made in rows]
+        return [(id, entry_of(key.hex(), uuid, job, made)) for id, key, uuid, job, made in rows]
 
     return index.database.read(select, [])
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -18,11 +19,13 @@ if TYPE_CHECKING:
 
 PLACES_READ = 64
 """Of one content, such as the empty one: there may be as many as files, and the newest will do."""
+_MOST_SURPLUS = 10_000
+"""Places that are read and not returned before one statement is ended, and another asks for the other contents."""
 _AT_ONCE = 900
 """Values in one statement; older versions of SQLite take 999."""
 
 
-class Made(msgspec.Struct, frozen=True):
+class Made(msgspec.Struct, frozen=True, gc=False):
     """One file that a job made."""
 
     lfn: str
@@ -31,7 +34,7 @@ class Made(msgspec.Struct, frozen=True):
     size_bytes: int
 
 
-class ResultEntry(msgspec.Struct, frozen=True):
+class ResultEntry(msgspec.Struct, frozen=True, gc=False):
     """What one job of one run made."""
 
     key: str
@@ -147,10 +150,10 @@ class ResultIndex:
             wanted = {bytes.fromhex(key): key for key in keys}
             runs: dict[int, str] = {}
             found = {}
-            for key, run, job, made in _selected(connection, _FIND, sorted(prefix_of(key) for key in wanted)):
+            for key, run, job, made in _selected(connection, _FIND, sorted(map(prefix_of, wanted))):
                 if name := wanted.get(key):
                     uuid = runs.get(run) or runs.setdefault(run, _uuid_of(connection, run))
-                    found[name] = entry_of(key, uuid, job, made)
+                    found[name] = entry_of(name, uuid, job, made)
             self._found_runs.update(runs)
             return found
 
@@ -163,12 +166,9 @@ class ResultIndex:
         """
 
         def select(connection: sqlite3.Connection) -> dict[str, list[str]]:
-            found = {}
-            for sha256 in sha256s:
-                rows = connection.execute(_PLACES, (prefix_of(bytes.fromhex(sha256)), PLACES_READ))
-                if paths := [os.fsdecode(os.path.join(*row)) for row in rows]:
-                    found[sha256] = paths
-            return found
+            prefixes = {sha256: prefix_of(bytes.fromhex(sha256)) for sha256 in sha256s}
+            found = _places_of(connection, sorted({*prefixes.values()}))
+            return {sha256: [*found[prefix]] for sha256, prefix in prefixes.items() if prefix in found}
 
         return self.database.read(select, {})
 
@@ -272,10 +272,9 @@ ON CONFLICT (prefix) DO UPDATE SET key = excluded.key, run = excluded.run, job =
 WHERE excluded.run >= run
 """
 _FIND = "SELECT key, run, CAST(job AS TEXT), CAST(made AS BLOB) FROM entry WHERE prefix IN"
-_PLACES = """
-SELECT CAST(directory.path AS BLOB), CAST(place.name AS BLOB) FROM place JOIN directory ON directory.id = place.directory
-WHERE place.content = ? ORDER BY place.directory DESC, place.name LIMIT ?
-"""
+_PLACES = "SELECT content, directory, CAST(name AS BLOB) FROM place WHERE content IN"
+_NEWEST_PLACES_FIRST = "ORDER BY content DESC, directory DESC"
+"""This is the order of the table, read backwards: nothing is sorted."""
 _FORGET = """
 DELETE FROM place WHERE content = ? AND directory = (SELECT id FROM directory WHERE path = ?) AND name = ?
 """
@@ -298,10 +297,10 @@ def _entry_row(run: int, entry: ResultEntry) -> tuple[object, ...]:
     return prefix_of(key), key, run, entry.job, len(entry.made), size_bytes, packed
 
 
-def entry_of(key: bytes, uuid: str, job: str, packed: bytes) -> ResultEntry:
+def entry_of(key: str, uuid: str, job: str, packed: bytes) -> ResultEntry:
     """Return an entry as it is stored."""
-    made = tuple(Made(lfn, sha256.hex(), size_bytes) for lfn, sha256, size_bytes in _unpack(packed))
-    return ResultEntry(key.hex(), uuid, job, made)
+    made = [Made(lfn, sha256.hex(), size_bytes) for lfn, sha256, size_bytes in _unpack(packed)]
+    return ResultEntry(key, uuid, job, tuple(made))
 
 
 def _uuid_of(connection: sqlite3.Connection, run: int) -> str:
@@ -312,13 +311,44 @@ def _uuid_of(connection: sqlite3.Connection, run: int) -> str:
     return uuid
 
 
-def _selected(connection: sqlite3.Connection, select: str, values: Sequence[int]) -> list[tuple[Any, ...]]:
-    """Return the rows of a select for many values; in the order of the values, pages are read once."""
-    rows: list[tuple[Any, ...]] = []
+def _selected(
+    connection: sqlite3.Connection, select: str, values: Sequence[int]
+) -> Iterator[tuple[Any, ...]]:
+    """Yield the rows of a select for many values; in the order of the values, pages are read once."""
     for start in range(0, len(values), _AT_ONCE):
-        part = values[start : start + _AT_ONCE]
-        rows += connection.execute(f"{select} ({','.join('?' * len(part))})", part)
-    return rows
+        yield from _rows(connection, select, values[start : start + _AT_ONCE])
+
+
+def _rows(
+    connection: sqlite3.Connection, select: str, values: Sequence[int], order: str = ""
+) -> Iterator[tuple[Any, ...]]:
+    return connection.execute(f"{select} ({','.join('?' * len(values))}) {order}", values)
+
+
+def _places_of(connection: sqlite3.Connection, prefixes: list[int]) -> dict[int, list[str]]:
+    """Return the places of these contents, of which there are some, by prefix. Empties `prefixes`, which ascend."""
+    found: dict[int, list[str]] = {}
+    folders: dict[int, str | None] = {}
+    while prefixes:
+        part = prefixes[-_AT_ONCE:]
+        del prefixes[-_AT_ONCE:]
+        surplus = 0
+        for content, directory, name in _rows(connection, _PLACES, part, _NEWEST_PLACES_FIRST):
+            if directory not in folders:
+                folders[directory] = _folder_of(connection, directory)
+            folder, paths = folders[directory], found.setdefault(content, [])
+            if len(paths) < PLACES_READ and folder is not None:
+                paths.append(folder + os.fsdecode(name))
+            elif (surplus := surplus + 1) == _MOST_SURPLUS:
+                prefixes += part[: bisect_left(part, content)]
+                break
+    return {content: paths for content, paths in found.items() if paths}
+
+
+def _folder_of(connection: sqlite3.Connection, directory: int) -> str | None:
+    """Return the path of a directory, with a slash at its end; None if it is missing in a damaged file."""
+    row = connection.execute("SELECT CAST(path AS BLOB) FROM directory WHERE id = ?", (directory,)).fetchone()
+    return None if row is None else os.path.join(os.fsdecode(row[0]), "")
 
 
 def _add_places(
