@@ -8,9 +8,13 @@ from __future__ import annotations
 import os
 import signal
 import tempfile
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
+
+from kit import slurm_cluster
+from kit.slurm_cluster import SlurmCluster
 
 _elsewhere = tempfile.TemporaryDirectory(prefix="markab-home-", ignore_cleanup_errors=True)
 os.environ["HOME"] = _elsewhere.name
@@ -25,6 +29,17 @@ settings.load_profile("markab")
 for _number, _usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
     if signal.getsignal(_number) is signal.SIG_IGN:
         signal.signal(_number, _usual)
+
+
+@pytest.fixture(scope="session")
+def slurm() -> Iterator[SlurmCluster]:
+    """A real Slurm that all tests share; commands of Slurm that this process starts reach it."""
+    if why := slurm_cluster.why_not():
+        pytest.skip(f"slurm: {why}") if "CI" not in os.environ else pytest.fail(f"slurm: {why}")
+    name = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))[:12]
+    with slurm_cluster.shared_cluster(name) as cluster:
+        os.environ.update(cluster.environ)
+        yield cluster
 
 
 @pytest.fixture

@@ -1,0 +1,238 @@
+"""A real Slurm of the tests' own: a controller and two nodes on loopback, as plain processes, without systemd.
+
+All test processes of one call of pytest share one cluster: whoever comes first starts it, the last one that leaves
+stops it. What they run there is told apart by its name.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from integration.packages import have
+
+_SBIN = "/usr/sbin"
+_NODES = ("n1", "n2")
+PATIENCE_S = 60.0
+
+
+def why_not() -> str:
+    """Return why there can be no cluster here; "" if there can. Installs the packages where that is possible."""
+    if os.geteuid() != 0:
+        return "Slurm's daemons are started by root here"
+    os.environ["PATH"] = f"{os.environ['PATH']}:{_SBIN}"
+    needed = {
+        "slurmctld": "slurmctld",
+        "slurmd": "slurmd",
+        "sbatch": "slurm-client",
+        "munged": "munge",
+    }
+    missing = [package for program, package in needed.items() if not have(program, package=package)]
+    return f"no package {', '.join(missing)}" if missing else ""
+
+
+class SlurmCluster:
+    """A cluster with its files in a short directory."""
+
+    def __init__(self, top: Path) -> None:
+        self.top = top
+        self.environ = {"SLURM_CONF": str(top / "slurm.conf")}
+
+    # -- starting and stopping --
+
+    def start(self, cpus: int = 4) -> None:
+        """Start it, and wait until it takes jobs."""
+        top = self.top
+        for name in ("run", "state", "log", "spool"):
+            (top / name).mkdir(parents=True)
+        host = socket.gethostname().split(".")[0]
+        controller, first, second = _free_ports(3)
+        (top / "slurm.conf").write_text(
+            f"""ClusterName=markab
+SlurmctldHost={host}(127.0.0.1)
+SlurmctldPort={controller}
+SlurmUser=root
+SlurmdUser=root
+AuthType=auth/munge
+AuthInfo=socket={top}/run/munge.sock
+CredType=cred/munge
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_CPU_Memory
+DefMemPerCPU=100
+MpiDefault=none
+SwitchType=switch/none
+ReturnToService=2
+StateSaveLocation={top}/state
+SlurmdSpoolDir={top}/spool/%n
+SlurmctldPidFile={top}/run/slurmctld.pid
+SlurmdPidFile={top}/run/slurmd-%n.pid
+SlurmctldLogFile={top}/log/slurmctld.log
+SlurmdLogFile={top}/log/slurmd-%n.log
+SlurmdParameters=config_overrides
+MaxArraySize=1001
+MaxJobCount=30000
+MinJobAge=300
+KillWait=15
+SlurmdTimeout=20
+JobAcctGatherType=jobacct_gather/linux
+JobAcctGatherFrequency=task=1
+JobAcctGatherParams=OverMemoryKill
+AccountingStorageType=accounting_storage/none
+SchedulerParameters=batch_sched_delay=0,sched_min_interval=20000,sched_interval=1,bf_interval=1
+NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port={first} CPUs={cpus} RealMemory=4000
+NodeName=n2 NodeHostname={host} NodeAddr=127.0.0.1 Port={second} CPUs={cpus} RealMemory=4000
+PartitionName=main Nodes=n[1-2] Default=YES MaxTime=60 State=UP
+PartitionName=short Nodes=n[1-2] MaxTime=1 State=UP
+PartitionName=second Nodes=n2 MaxTime=60 State=UP
+"""
+        )
+        (top / "key").write_bytes(os.urandom(128))
+        (top / "key").chmod(0o400)
+        top.chmod(0o755)
+        self._run(
+            "munged", "--force", f"--socket={top}/run/munge.sock", f"--key-file={top}/key",
+            f"--log-file={top}/log/munged.log", f"--pid-file={top}/run/munged.pid",
+            f"--seed-file={top}/run/munged.seed", "--num-threads=2",
+        )  # fmt: skip
+        self.start_controller()
+        for node in _NODES:
+            self.start_node(node)
+        self.wait_ready()
+
+    def start_controller(self) -> None:
+        """Start the controller."""
+        self._run("slurmctld")
+
+    def start_node(self, node: str) -> None:
+        """Start the daemon of a node."""
+        self._run("slurmd", "-N", node)
+
+    def wait_ready(self) -> None:
+        """Wait until both nodes take jobs."""
+        give_up = time.monotonic() + PATIENCE_S
+        while True:
+            done = self.command("sinfo", "-h", "-N", "-o", "%N %T", check=False)
+            states = dict(line.split() for line in done.splitlines() if len(line.split()) == 2)
+            if len(states) == 2 and set(states.values()) <= {"idle", "mixed", "allocated", "completing"}:
+                return
+            assert time.monotonic() < give_up, f"Slurm does not start: {states}, see {self.top}/log"
+            time.sleep(0.1)
+
+    def pid_of(self, daemon: str) -> int:
+        """Return the process of `slurmctld`, `slurmd-n1`, `slurmd-n2` or `munged`."""
+        return int((self.top / f"run/{daemon}.pid").read_text())
+
+    def kill(self, daemon: str, number: int = signal.SIGKILL) -> None:
+        """End a daemon, and wait until it is gone."""
+        try:
+            pid = self.pid_of(daemon)
+            os.kill(pid, number)
+        except (OSError, ValueError):
+            return
+        give_up = time.monotonic() + 20
+        while os.path.exists(f"/proc/{pid}") and not _is_zombie(pid):
+            if time.monotonic() > give_up:
+                os.kill(pid, signal.SIGKILL)
+                give_up += 20
+            time.sleep(0.02)
+
+    def stop(self) -> None:
+        """Cancel what is there, stop all daemons, and remove the files."""
+        self.command("scancel", "--user=root", check=False)
+        for daemon in ("slurmctld", *(f"slurmd-{node}" for node in _NODES), "munged"):
+            self.kill(daemon, signal.SIGTERM)
+        shutil.rmtree(self.top, ignore_errors=True)
+
+    # -- asking --
+
+    def command(self, *words: str, check: bool = True) -> str:
+        """Run a command of Slurm; return what it prints."""
+        done = subprocess.run(
+            words, env=os.environ | self.environ, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert not check or done.returncode == 0, f"{words}: {done.stderr}"
+        return done.stdout
+
+    def queue(self) -> list[tuple[str, str, str]]:
+        """Return name, state and reason of all that has not ended."""
+        lines = self.command("squeue", "-h", "-r", "-o", "%j|%T|%r").splitlines()
+        return [(parts[0], parts[1], parts[2]) for line in lines if len(parts := line.split("|")) == 3]
+
+    def _run(self, *words: str) -> None:
+        # Daemons keep the descriptors they are given: none of the test's.
+        with open(self.top / "log" / "start.log", "ab") as log:
+            done = subprocess.run(
+                words,
+                env=os.environ | self.environ,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                timeout=60,
+                check=False,
+            )
+        assert done.returncode == 0, (self.top / "log" / "start.log").read_text()
+
+
+@contextmanager
+def shared_cluster(name: str) -> Iterator[SlurmCluster]:
+    """Yield the cluster that all test processes share; `name` is the same for those of one call of pytest."""
+    directory = Path("/tmp") / f"markab-slurm-{name}"  # short: sockets are below it
+    cluster = SlurmCluster(directory)
+    users = directory.with_name(directory.name + ".users")
+    with _locked(users) as pids:
+        if not pids:
+            shutil.rmtree(directory, ignore_errors=True)
+            directory.mkdir()
+            try:
+                cluster.start()
+            except BaseException:
+                cluster.stop()
+                raise
+        pids.append(os.getpid())
+    try:
+        yield cluster
+    finally:
+        with _locked(users) as pids:
+            pids.remove(os.getpid())
+            if not pids:
+                cluster.stop()
+                users.unlink()
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[list[int]]:
+    """Yield the processes in a file that are alive, to be changed; no other process does so at the time."""
+    with open(path.with_suffix(".lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        pids = json.loads(path.read_text()) if path.exists() else []
+        pids = [pid for pid in pids if os.path.exists(f"/proc/{pid}")]
+        path.write_text(json.dumps(pids))
+        yield pids
+        if path.exists():
+            path.write_text(json.dumps(pids))
+
+
+def _is_zombie(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except (OSError, IndexError):
+        return True
+
+
+def _free_ports(count: int) -> list[int]:
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
