@@ -151,7 +151,7 @@ PartitionName=second Nodes=n2 MaxTime=60 State=UP
         """Cancel what is there, stop all daemons, and remove the files."""
         self.command("scancel", "--user=root", check=False)
         for daemon in ("slurmctld", *(f"slurmd-{node}" for node in _NODES), "munged"):
-            self.kill(daemon, signal.SIGTERM)
+            self.kill(daemon)  # asked to end, they wait for their jobs
         shutil.rmtree(self.top, ignore_errors=True)
 
     # -- asking --

@@ -274,9 +274,9 @@ class BatchExecutor:
         while not self._closing.is_set():
             self._work.wait(self._pause_s())
             self._work.clear()
+            self._take_inbox()  # also while it closes: what is on disk, the next engine submits
             if self._closing.is_set():
                 return
-            self._take_inbox()
             self._submit_waiting()
             self._take_cancels()
             self._poll_if_due()

@@ -97,4 +97,4 @@ def attempts_an_element(runtime_s: float, count: int) -> int:
     """Return how many of `count` attempts with such a run time run one after the other in one process."""
     if runtime_s <= 0 or runtime_s > PACKED_S / 2:
         return 1
-    return max(1, min(int(PACKED_S / runtime_s), math.ceil(count / APART)))
+    return max(1, int(min(PACKED_S / runtime_s, math.ceil(count / APART))))
