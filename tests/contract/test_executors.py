@@ -89,9 +89,11 @@ class Bench:
         id_ = AttemptId(UUID, self.count, number)
         return Attempt(id_, job, self.context, str(self.scratch), str(self.work), checksums or {})
 
-    def wait_all(self, ids: set[AttemptId]) -> dict[AttemptId, dict[str, Any]]:
+    def wait_all(
+        self, ids: set[AttemptId], patience_s: float = PATIENCE_S
+    ) -> dict[AttemptId, dict[str, Any]]:
         records: dict[AttemptId, dict[str, Any]] = {}
-        give_up = time.monotonic() + PATIENCE_S
+        give_up = time.monotonic() + patience_s
         while ids - records.keys():
             assert time.monotonic() < give_up, "the executor reports nothing"
             for report in self.executor.wait(1.0):
@@ -101,11 +103,15 @@ class Bench:
         return records
 
     def run(
-        self, job: PlannedJob, number: int = 1, checksums: dict[str, str] | None = None
+        self,
+        job: PlannedJob,
+        number: int = 1,
+        checksums: dict[str, str] | None = None,
+        patience_s: float = PATIENCE_S,
     ) -> dict[str, Any]:
         attempt = self.attempt(job, number, checksums)
         self.executor.submit([attempt])
-        return self.wait_all({attempt.id})[attempt.id]
+        return self.wait_all({attempt.id}, patience_s)[attempt.id]
 
     def files_left(self) -> list[str]:
         """What attempts left behind; empty directories may be kept for the next attempt."""
