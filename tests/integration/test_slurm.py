@@ -22,7 +22,7 @@ import yaml
 from contract.test_executors import EXECUTORS, Bench, kinds, shell
 from integration.tools import command, environment, job_line, journal, markab, plan, script, write_workflow
 from kit.slurm_cluster import SlurmCluster
-from kit.waiting import wait_until
+from kit.waiting import wait_for_line, wait_until
 from markab.executors.base import Report, Seen
 from markab.plan.model import BatchRequest, Output
 
@@ -244,7 +244,8 @@ def test_jobs_that_a_killed_controller_has_forgotten_are_without_effect(
     slurm: SlurmCluster, tmp_path: Path
 ) -> None:
     """It may forget the jobs of its last seconds: these run again, or were seen to their end."""
-    layers = Layers(tmp_path, STEP.replace('mkdir "$WITNESS/alive-$name" ||', "false &&"))
+    forgotten = STEP.replace('mkdir "$WITNESS/alive-$name" ||', ": ||").replace("rmdir", ": ")
+    layers = Layers(tmp_path, forgotten)
     engine = layers.start()
     try:
         wait_until(lambda: len(layers.ran()) >= 2, 120)
@@ -252,8 +253,8 @@ def test_jobs_that_a_killed_controller_has_forgotten_are_without_effect(
     finally:
         slurm.start_controller()
         slurm.wait_ready()
-    code = engine.wait(300)
-    assert code == 0, (layers.top / "log").read_text()
+    wait_until(lambda: slurm.heal() and engine.poll() is not None, 300, every_s=1.0)
+    assert engine.poll() == 0, (layers.top / "log").read_text()
 
     assert files_in(layers.top / "results") == expected_results()
     ends = Counter(r["job"] for r in journal(layers.submit_dir) if r["event"] == "end" and r["record"]["ok"])
@@ -313,8 +314,8 @@ def test_a_task_that_takes_more_memory_than_it_was_given_fails_for_memory(bench:
     script = "exec python3 -c 'import time; a = bytearray(300_000_000); time.sleep(60)'"
     record = bench.run(shell(script, memory_mb=50))
 
-    assert record["error"]["kind"] in ("memory", "signal", "cancelled"), record
-    assert "emory" in json.dumps(record["error"]) or record["error"]["kind"] != "internal"
+    assert record["error"]["kind"] == "memory", record
+    assert "exceeded memory limit" in record["error"]["message"]
 
 
 def test_a_job_that_is_cancelled_by_hand_says_so(bench: Bench, slurm: SlurmCluster) -> None:
@@ -365,7 +366,8 @@ def test_a_node_that_is_killed_takes_its_jobs_along_and_they_are_without_effect(
     bench.executor.submit([attempt])
     try:
         reports_until(bench, Seen.RUNNING)
-        (claim,) = bench.scratch.glob(".batches/*/claims/0")
+        claim = wait_until(lambda: next(bench.scratch.glob(".batches/*/claims/0"), None))
+        wait_for_line(claim)
         worker = int(claim.read_text().split()[1])
         slurm.kill("slurmd-n2")
         lost = reports_until(bench, Seen.LOST, 300)[-1]
@@ -377,7 +379,6 @@ def test_a_node_that_is_killed_takes_its_jobs_along_and_they_are_without_effect(
         go.touch()
         slurm.kill("slurmd-n2")
         slurm.start_node("n2")
-        slurm.command("scontrol", "update", "nodename=n2", "state=resume", check=False)
         slurm.wait_ready()
 
     assert not (bench.scratch / "out").exists()

@@ -122,12 +122,23 @@ PartitionName=second Nodes=n2 MaxTime=60 State=UP
         """Wait until both nodes take jobs."""
         give_up = time.monotonic() + PATIENCE_S
         while True:
-            done = self.command("sinfo", "-h", "-N", "-o", "%N %T", check=False)
-            states = dict(line.split() for line in done.splitlines() if len(line.split()) == 2)
+            states = self.heal()
             if len(states) == 2 and set(states.values()) <= {"idle", "mixed", "allocated", "completing"}:
                 return
             assert time.monotonic() < give_up, f"Slurm does not start: {states}, see {self.top}/log"
             time.sleep(0.1)
+
+    def heal(self) -> dict[str, str]:
+        """Return the states of the nodes, after doing what an administrator does: those that were drained are resumed.
+
+        A controller that has forgotten jobs gives their ids again, and drains the nodes where they still run.
+        """
+        listing = self.command("sinfo", "-h", "-N", "-o", "%N %T", check=False)
+        states = dict(line.split() for line in listing.splitlines() if len(line.split()) == 2)
+        for node, state in states.items():
+            if state.startswith(("drain", "down")):
+                self.command("scontrol", "update", f"nodename={node}", "state=resume", check=False)
+        return states
 
     def pid_of(self, daemon: str) -> int:
         """Return the process of `slurmctld`, `slurmd-n1`, `slurmd-n2` or `munged`."""

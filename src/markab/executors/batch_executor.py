@@ -232,6 +232,7 @@ class BatchExecutor:
                     one = batch.alive[position]
                     if not one.is_begun:
                         one.is_begun = found = True
+                        one.host = batch.directory.host_of(position)
                         self._say(batch, one)
         if self._has_changed(batch, "records"):
             for position in sorted(batch.directory.recorded()):
@@ -654,7 +655,8 @@ class BatchExecutor:
     def _report(self, one: Watched, seen: Seen, reason: str, native_id: str) -> None:
         if (one.seen, one.reason) != (seen, reason):
             one.seen, one.reason = seen, reason
-            self._push(Report(one.attempt.id, seen, None, reason, native_id))
+            host = one.host if seen is Seen.RUNNING else ""
+            self._push(Report(one.attempt.id, seen, None, reason, native_id, host))
 
     def _end(self, batch: BatchWatch, one: Watched, record: Record) -> None:
         if self._drop(batch, one):

@@ -105,6 +105,14 @@ class BatchDirectory:
         except OSError:
             return 0
 
+    def host_of(self, position: int) -> str:
+        """Return the machine on which an attempt was begun; empty: it is not known."""
+        try:
+            words = (self.path / "claims" / str(position)).read_text(errors="replace").split()
+        except OSError:
+            return ""
+        return words[0] if len(words) == 2 and words[0].isprintable() else ""
+
     def has_record(self, position: int) -> bool:
         """Return whether the record of an attempt is there, asking the file server and not what is remembered of it."""
         try:

@@ -33,6 +33,8 @@ class Watched:
     """As it was reported last, with `reason`."""
     reason: str = ""
     is_begun: bool = False
+    host: str = ""
+    """Where it was begun."""
     is_cancelled: bool = False
     """By the engine."""
     pulse_ns: int = 0
@@ -164,8 +166,8 @@ class BatchWatch:
         if printed:
             text += f"; it printed: {printed}"
         kind = words.kind or ErrorKind.INTERNAL
-        if kind in (ErrorKind.EXIT, ErrorKind.SIGNAL) and _lacks_memory(printed):
-            kind = ErrorKind.MEMORY
+        if kind in (ErrorKind.EXIT, ErrorKind.SIGNAL, ErrorKind.LOST) and _lacks_memory(printed):
+            kind = ErrorKind.MEMORY  # a site that polls for memory gives no other word
         return kind, text
 
 
