@@ -345,14 +345,23 @@ def test_a_job_that_the_administrator_holds_is_held_with_the_words_of_the_site(
     [
         ({"batch": BatchRequest(queue="nope")}, "invalid partition specified: nope"),
         ({"memory_mb": 10**6}, "Requested node configuration is not available"),
-        ({"cores": 500}, "Requested node configuration is not available"),
     ],
-    ids=["partition", "memory", "cores"],
+    ids=["partition", "memory"],
 )
 def test_what_slurm_refuses_fails_with_its_words(bench: Bench, request_: dict[str, Any], words: str) -> None:
     record = bench.run(shell("true", **request_))
 
     assert record["error"]["kind"] == "refused" and words in record["error"]["message"]
+
+
+def test_what_no_node_has_is_held_with_the_words_of_the_site(bench: Bench) -> None:
+    attempt = bench.attempt(shell("true", cores=500))
+    bench.executor.submit([attempt])
+    reports = reports_until(bench, Seen.HELD)
+    bench.executor.cancel([attempt.id])
+
+    assert next(report.reason for report in reports if report.seen is Seen.HELD) == "PartitionConfig"
+    assert kinds(bench.wait_all({attempt.id})[attempt.id]) == ["cancelled"]
 
 
 def test_a_node_that_is_killed_takes_its_jobs_along_and_they_are_without_effect(
