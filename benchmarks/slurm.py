@@ -10,7 +10,6 @@ Slurm itself, and the start of a Python for each task, cost. Engine CPU is that 
 from __future__ import annotations
 
 import os
-import shutil
 import statistics
 import subprocess
 import sys
@@ -104,8 +103,6 @@ def main() -> None:
         print(f"skipped: {why}")
         return
     cluster = SlurmCluster(Path(tempfile.mkdtemp(prefix="mk-slurm-", dir="/tmp")))
-    shutil.rmtree(cluster.top)
-    cluster.top.mkdir()
     os.environ.update(cluster.environ)
     rows: dict[str, list[tuple[float, float]]] = {}
     try:

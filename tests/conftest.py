@@ -36,8 +36,7 @@ def slurm() -> Iterator[SlurmCluster]:
     """A real Slurm that all tests share; commands of Slurm that this process starts reach it."""
     if why := slurm_cluster.why_not():
         pytest.skip(f"slurm: {why}") if "CI" not in os.environ else pytest.fail(f"slurm: {why}")
-    name = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))[:12]
-    with slurm_cluster.shared_cluster(name) as cluster:
+    with slurm_cluster.shared_cluster() as cluster:
         os.environ.update(cluster.environ)
         yield cluster
 

@@ -21,6 +21,7 @@ import yaml
 
 from contract.test_executors import EXECUTORS, Bench, kinds, shell
 from integration.tools import command, environment, job_line, journal, markab, plan, script, write_workflow
+from kit import slurm_cluster
 from kit.slurm_cluster import SlurmCluster
 from kit.waiting import wait_for_line, wait_until
 from markab.executors.base import Report, Seen
@@ -28,6 +29,17 @@ from markab.plan.model import BatchRequest, Output
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(scope="module")
+def slurm() -> Iterator[SlurmCluster]:
+    """A cluster whose daemons these tests kill."""
+    if why := slurm_cluster.why_not():
+        pytest.skip(why) if "CI" not in os.environ else pytest.fail(why)
+    with pytest.MonkeyPatch.context() as patched, slurm_cluster.own_cluster() as cluster:
+        for name, value in cluster.environ.items():
+            patched.setenv(name, value)
+        yield cluster
 
 
 def write_site(top: Path, scratch: Path) -> None:

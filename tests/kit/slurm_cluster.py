@@ -1,24 +1,24 @@
 """A real Slurm of the tests' own: a controller and two nodes on loopback, as plain processes, without systemd.
 
-All test processes of one call of pytest share one cluster: whoever comes first starts it, the last one that leaves
-stops it. What they run there is told apart by its name.
+Tests that kill its daemons have one of their own (`own_cluster`); all others share one (`shared_cluster`), where what they
+run is told apart by its name.
 """
 
 from __future__ import annotations
 
-import fcntl
-import json
 import os
 import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from integration.packages import have
+from kit.shared_server import shared
 
 _SBIN = "/usr/sbin"
 _NODES = ("n1", "n2")
@@ -52,6 +52,7 @@ class SlurmCluster:
     def start(self, cpus: int = 4) -> None:
         """Start it, and wait until it takes jobs."""
         top = self.top
+        shutil.rmtree(top, ignore_errors=True)
         for name in ("run", "state", "log", "spool"):
             (top / name).mkdir(parents=True)
         host = socket.gethostname().split(".")[0]
@@ -196,42 +197,22 @@ PartitionName=second Nodes=n2 MaxTime=60 State=UP
 
 
 @contextmanager
-def shared_cluster(name: str) -> Iterator[SlurmCluster]:
-    """Yield the cluster that all test processes share; `name` is the same for those of one call of pytest."""
-    directory = Path("/tmp") / f"markab-slurm-{name}"  # short: sockets are below it
-    cluster = SlurmCluster(directory)
-    users = directory.with_name(directory.name + ".users")
-    with _locked(users) as pids:
-        if not pids:
-            shutil.rmtree(directory, ignore_errors=True)
-            directory.mkdir()
-            try:
-                cluster.start()
-            except BaseException:
-                cluster.stop()
-                raise
-        pids.append(os.getpid())
+def own_cluster() -> Iterator[SlurmCluster]:
+    """Yield a cluster that nobody else uses, whose daemons may be killed."""
+    cluster = SlurmCluster(Path(tempfile.mkdtemp(prefix="markab-slurm-", dir="/tmp")))
     try:
+        cluster.start()
         yield cluster
     finally:
-        with _locked(users) as pids:
-            pids.remove(os.getpid())
-            if not pids:
-                cluster.stop()
-                users.unlink()
+        cluster.stop()
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[list[int]]:
-    """Yield the processes in a file that are alive, to be changed; no other process does so at the time."""
-    with open(path.with_suffix(".lock"), "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        pids = json.loads(path.read_text()) if path.exists() else []
-        pids = [pid for pid in pids if os.path.exists(f"/proc/{pid}")]
-        path.write_text(json.dumps(pids))
-        yield pids
-        if path.exists():
-            path.write_text(json.dumps(pids))
+def shared_cluster() -> Iterator[SlurmCluster]:
+    """Yield the cluster that all test processes share."""
+    cluster = SlurmCluster(Path("/tmp/markab-tests-slurm"))
+    with shared(cluster.top, cluster.start, cluster.stop):
+        yield cluster
 
 
 def _is_zombie(pid: int) -> bool:
