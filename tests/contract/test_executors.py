@@ -23,7 +23,7 @@ import pytest
 
 from contract import walled_node
 from contract.walled_executor import WalledExecutor
-from kit import slurm_cluster
+from kit import grid_engine, slurm_cluster
 from kit.waiting import PATIENCE_S, is_alive, wait_for_line, wait_until
 from markab.executors.attempt_id import AttemptId
 from markab.executors.base import Attempt, Executor, Report, RunContext, Seen
@@ -47,22 +47,23 @@ class Case(NamedTuple):
     grace_s: float = GRACE_S
     why_not: Callable[[], str] = lambda: ""
     """Why it cannot be tested here."""
-    is_slow: bool = False
-    """It needs servers, and is tested with the integration tests."""
+    fixture: str = ""
+    """That starts the servers it needs; it is tested with the integration tests."""
 
 
 def make_walled(top: Path) -> Executor:
     return WalledExecutor(top / "node")
 
 
-def make_slurm(top: Path) -> Executor:
-    return BatchExecutor(language("slurm"), grace_s=5.0, pulse_s=1.0)
+def make_batch(name: str) -> Callable[[Path], Executor]:
+    return lambda top: BatchExecutor(language(name), grace_s=5.0, pulse_s=1.0)
 
 
 EXECUTORS = {
     "local": Case(lambda top: LocalExecutor(grace_s=0.3), grace_s=0.3),
     "walled": Case(make_walled, is_mounted=False, is_here=False, why_not=walled_node.why_not),
-    "slurm": Case(make_slurm, is_here=False, why_not=slurm_cluster.why_not, is_slow=True),
+    "slurm": Case(make_batch("slurm"), is_here=False, why_not=slurm_cluster.why_not, fixture="shared_slurm"),
+    "sge": Case(make_batch("sge"), is_here=False, why_not=grid_engine.why_not, fixture="shared_sge"),
 }
 BEFORE_THE_END = {Seen.QUEUED, Seen.HELD, Seen.RUNNING}
 UUID = f"5f0c7f3e-uuid-{os.getpid()}"  # what another process tests must not be recovered here
@@ -127,7 +128,7 @@ class Bench:
 def those(is_wanted: Callable[[Case], bool] = lambda case: True) -> list[Any]:
     """Return the names of executors, as parameters of a test."""
     return [
-        pytest.param(name, marks=pytest.mark.integration if case.is_slow else ())
+        pytest.param(name, marks=pytest.mark.integration if case.fixture else ())
         for name, case in sorted(EXECUTORS.items())
         if is_wanted(case)
     ]
@@ -138,8 +139,8 @@ def open_bench(request: pytest.FixtureRequest, top: Path) -> Iterator[Bench]:
     case = EXECUTORS[name]
     if (why := case.why_not()) and not ("CI" in os.environ and os.geteuid() == 0):
         pytest.skip(f"{name}: {why}")
-    if name == "slurm":
-        request.getfixturevalue("slurm")
+    if case.fixture:
+        request.getfixturevalue(case.fixture)
     made = Bench(top, case)
     yield made
     made.executor.close()

@@ -10,7 +10,6 @@ import pytest
 
 from contract.test_executors import Bench, Case, kinds, shell
 from kit import ssh_server
-from kit.slurm_cluster import SlurmCluster
 from kit.ssh_server import SshServer
 from kit.waiting import wait_until
 from markab.errors import ExecutorUnavailable
@@ -26,11 +25,11 @@ pytestmark = pytest.mark.integration
 
 
 @pytest.fixture
-def login(slurm: SlurmCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SshServer]:
+def login(shared_slurm: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SshServer]:
     """A login node; on this machine itself, Slurm cannot be reached."""
     if why := ssh_server.why_not():
         pytest.skip(why) if "CI" not in os.environ else pytest.fail(why)
-    with ssh_server.ssh_server(tmp_path / "ssh", slurm.environ) as server:
+    with ssh_server.ssh_server(tmp_path / "ssh", {"SLURM_CONF": os.environ["SLURM_CONF"]}) as server:
         monkeypatch.setenv("PATH", server.path)
         monkeypatch.setenv("SLURM_CONF", "/nonexistent")
         yield server
