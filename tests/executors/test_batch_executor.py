@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -496,6 +497,16 @@ def test_what_the_journal_says_has_ended_is_taken_out_of_the_queue(cluster: Clus
     assert recovered(cluster, attempts[:1]) == {1: Seen.QUEUED}
     cluster.until(lambda: cluster.system.cancelled == ["1_[1]"])
     assert job.is_revoked("claims", 1) and not job.is_revoked("claims", 0)
+
+
+def test_of_a_batch_that_was_submitted_twice_one_is_taken_out_of_the_queue(cluster: Cluster) -> None:
+    (job,) = cluster.submit(cluster.attempt())
+    cluster.system.jobs.append(replace(job, id="2", states=[["PENDING", "Priority", ""]]))
+    job.states[0] = ["RUNNING", "", "node1"]
+
+    cluster.until(lambda: cluster.system.cancelled == ["2_[0]"])
+    job.finish()
+    assert cluster.until_seen(Seen.ENDED).record is not None and cluster.system.cancelled == ["2_[0]"]
 
 
 def test_an_end_can_be_recovered_until_the_engine_has_recorded_it(cluster: Cluster) -> None:

@@ -123,33 +123,33 @@ def name_of(layer: int, column: int) -> str:
     return f"s{layer}x{column}"
 
 
-def parents_of(layer: int, column: int) -> list[str]:
-    return [name_of(layer - 1, column), name_of(layer - 1, (column + 1) % WIDTH)] if layer else []
+def parents_of(layer: int, column: int, width: int) -> list[str]:
+    return [name_of(layer - 1, column), name_of(layer - 1, (column + 1) % width)] if layer else []
 
 
-def expected_results() -> dict[str, bytes]:
+def expected_results(layers: int = LAYERS, width: int = WIDTH) -> dict[str, bytes]:
     made: dict[str, bytes] = {}
-    for layer in range(LAYERS):
-        for column in range(WIDTH):
-            name = name_of(layer, column)
-            text = name.encode() + b"\n" + b"".join(made[parent] for parent in parents_of(layer, column))
+    for layer in range(layers):
+        for column in range(width):
+            name, parents = name_of(layer, column), parents_of(layer, column, width)
+            text = name.encode() + b"\n" + b"".join(made[parent] for parent in parents)
             made[name] = f"{hashlib.sha256(text).hexdigest()}  -\n".encode()
     return {f"{name}.txt": text for name, text in made.items()}
 
 
 class Layers:
-    """A run of 20 jobs in layers on Slurm, and an engine that is killed."""
+    """A run of jobs in layers on Slurm, and an engine that is killed."""
 
-    def __init__(self, top: Path, step: str = STEP) -> None:
-        self.top = top
+    def __init__(self, top: Path, step: str = STEP, layers: int = LAYERS, width: int = WIDTH) -> None:
+        self.top, self.layers, self.width = top, layers, width
         self.witness = top / "witness"
         self.witness.mkdir()
         write_site(top, top / "shared")
         program = script(top / "step.sh", step)
         jobs = []
-        for layer in range(LAYERS):
-            for column in range(WIDTH):
-                name, parents = name_of(layer, column), parents_of(layer, column)
+        for layer in range(layers):
+            for column in range(width):
+                name, parents = name_of(layer, column), parents_of(layer, column, width)
                 inputs = [f"{parent}.txt" for parent in parents]
                 jobs.append(
                     job_line(
@@ -179,7 +179,8 @@ class Layers:
         """Let an engine be killed by the next `sbatch`, and wait for that."""
         (self.top / "kill").write_text(when)
         engine = self.start()
-        assert engine.wait(120) in (-signal.SIGKILL, 0)
+        assert engine.wait(240) in (-signal.SIGKILL, 0)
+        (self.top / "kill").unlink(missing_ok=True)  # there was nothing to submit
 
     def kill_after(self, records: int) -> None:
         """Kill an engine that has written so many records."""
@@ -200,12 +201,12 @@ class Layers:
     def finish(self) -> None:
         """Continue to the end."""
         engine = self.start()
-        assert engine.wait(240) == 0, (self.top / "log").read_text()
+        assert engine.wait(400) == 0, (self.top / "log").read_text()
 
     def check(self, slurm: SlurmCluster) -> None:
         """All is there, and nothing ran twice."""
-        assert files_in(self.top / "results") == expected_results()
-        assert set(self.ran().values()) == {1} and len(self.ran()) == LAYERS * WIDTH
+        assert files_in(self.top / "results") == expected_results(self.layers, self.width)
+        assert set(self.ran().values()) == {1} and len(self.ran()) == self.layers * self.width
         assert not (self.witness / "twice").exists()
         ends = Counter(
             r["job"] for r in journal(self.submit_dir) if r["event"] == "end" and r["record"]["ok"]
