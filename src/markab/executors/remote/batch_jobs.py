@@ -61,6 +61,8 @@ class BatchWatch:
     """Monotonic time; None: the system has not accepted it yet."""
     entries: dict[int, tuple[str, Entry]] = field(default_factory=dict)
     """Element → native id and what the last listing said of it."""
+    doubles: list[Element] = field(default_factory=list)
+    """Further elements in the queue for the same attempts: the batch was submitted twice."""
     missing: dict[int, int] = field(default_factory=dict)
     """Element → in how many listings it was not."""
     is_unchecked: bool = False
@@ -87,20 +89,26 @@ class BatchWatch:
     def take_listing(self, listing: Mapping[Element, Entry]) -> None:
         """Take what the queue says of elements under the name of this job."""
         found: dict[int, tuple[str, Entry]] = {}
+        self.doubles = []
         for (native_id, element), entry in listing.items():
             if entry.name != self.directory.name:
                 continue
             if native_id not in self.native_ids:
                 self.native_ids.append(native_id)
-            before = found.get(element)
-            if before is None or _ORDER.index(entry.seen) < _ORDER.index(before[1].seen):
-                found[element] = native_id, entry
+            before, now = found.get(element), (native_id, entry)
+            if before is not None:
+                first, second = sorted((before, now), key=lambda one: _ORDER.index(one[1].seen))
+                if second[1].seen in (Seen.QUEUED, Seen.HELD):
+                    self.doubles.append(Element(second[0], element))
+                now = first
+            found[element] = now
         self.entries = found
         for element in {one.element for one in self.alive.values()}:
             self.missing[element] = 0 if element in found else self.missing.get(element, 0) + 1
 
     def superfluous(self) -> Iterator[Element]:
-        """Yield elements that are in the queue, and of which no attempt is needed any more."""
+        """Yield elements that are in the queue, and of which no attempt is needed any more, or not twice."""
+        yield from self.doubles
         needed = {one.element for one in self.alive.values() if not one.is_cancelled}
         for element, (native_id, entry) in self.entries.items():
             if entry.seen is not Seen.ENDED and element not in needed:
