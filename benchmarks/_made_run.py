@@ -54,7 +54,7 @@ def _make(directory: Path, jobs: int) -> None:
     from provenance import make_plan
 
     make_plan(directory, jobs)
-    run(directory, RunOptions(cores=64), back_ends={"local": InstantExecutor})
+    run(directory, RunOptions(cores=64), back_ends={"local": lambda site: InstantExecutor()})
 
 
 if __name__ == "__main__":

@@ -115,7 +115,7 @@ def measure_run(count: int, batch: int) -> float:
         )
         write_plan(directory / "plan.jsonl", header, make_jobs(count))
         (directory / "braindump.yml").write_text('wf_uuid: "bench"\n')
-        back_ends = {"local": InstantExecutor}
+        back_ends = {"local": lambda site: InstantExecutor()}
         start = time.perf_counter()
         outcome = run(directory, RunOptions(cores=batch), lambda progress: None, back_ends=back_ends)
         elapsed_s = time.perf_counter() - start

@@ -189,7 +189,7 @@ def measure_following(rounds: int) -> None:
             with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
                 directory = Path(scratch)
                 make_plan(directory, FOLLOWED_JOBS)
-                back_ends = {"local": PacedExecutor}
+                back_ends = {"local": lambda site: PacedExecutor()}
                 start_s = time.perf_counter()
                 with context(directory) as recorder:
                     outcome = run(directory, RunOptions(cores=64), recorder=recorder, back_ends=back_ends)
@@ -217,7 +217,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory(prefix="markab-bench-") as name:
             directory = Path(name)
             make_plan(directory, arguments.jobs)
-            run(directory, RunOptions(cores=64), back_ends={"local": executor})
+            run(directory, RunOptions(cores=64), back_ends={"local": lambda site, make=executor: make()})
             size_mb = (directory / "journal.jsonl").stat().st_size / 1e6
             print(f"{records} records: a journal of {size_mb:,.0f} MB", flush=True)
             # In a process of its own: the memory of the engine is not the projection's.

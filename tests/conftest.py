@@ -8,9 +8,16 @@ from __future__ import annotations
 import os
 import signal
 import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from typing import TypeVar
 
 import pytest
 from hypothesis import settings
+
+from kit import grid_engine, slurm_cluster
+
+T = TypeVar("T")
 
 _elsewhere = tempfile.TemporaryDirectory(prefix="markab-home-", ignore_cleanup_errors=True)
 os.environ["HOME"] = _elsewhere.name
@@ -25,6 +32,30 @@ settings.load_profile("markab")
 for _number, _usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
     if signal.getsignal(_number) is signal.SIG_IGN:
         signal.signal(_number, _usual)
+
+
+@pytest.fixture(scope="session")
+def shared_slurm() -> Iterator[None]:
+    """A real Slurm that all tests share; commands of Slurm that this process starts reach it."""
+    with _shared("slurm", slurm_cluster.why_not(), slurm_cluster.shared_cluster) as cluster:
+        os.environ.update(cluster.environ)
+        yield
+
+
+@pytest.fixture(scope="session")
+def shared_sge() -> Iterator[None]:
+    """A real Grid Engine that all tests share; its commands that this process starts reach it."""
+    with _shared("sge", grid_engine.why_not(), grid_engine.shared_cell) as cell:
+        os.environ.update(cell.environ)
+        yield
+
+
+def _shared(
+    name: str, why_not: str, start: Callable[[], AbstractContextManager[T]]
+) -> AbstractContextManager[T]:
+    if why_not:
+        pytest.skip(f"{name}: {why_not}") if "CI" not in os.environ else pytest.fail(f"{name}: {why_not}")
+    return start()
 
 
 @pytest.fixture

@@ -23,11 +23,15 @@ import pytest
 
 from contract import walled_node
 from contract.walled_executor import WalledExecutor
+from kit import grid_engine, slurm_cluster
 from kit.waiting import PATIENCE_S, is_alive, wait_for_line, wait_until
 from markab.executors.attempt_id import AttemptId
 from markab.executors.base import Attempt, Executor, Report, RunContext, Seen
+from markab.executors.batch_executor import BatchExecutor
 from markab.executors.local import LocalExecutor
+from markab.executors.remote.batch_systems import language
 from markab.plan.model import Input, Kind, Output, Place, PlannedJob, PlannedTask, Transfer
+from markab.transfers.reserved_names import BATCHES
 from markab.worker.deadlines import GRACE_S
 
 
@@ -43,15 +47,23 @@ class Case(NamedTuple):
     grace_s: float = GRACE_S
     why_not: Callable[[], str] = lambda: ""
     """Why it cannot be tested here."""
+    fixture: str = ""
+    """That starts the servers it needs; it is tested with the integration tests."""
 
 
 def make_walled(top: Path) -> Executor:
     return WalledExecutor(top / "node")
 
 
+def make_batch(name: str) -> Callable[[Path], Executor]:
+    return lambda top: BatchExecutor(language(name), grace_s=5.0, pulse_s=1.0)
+
+
 EXECUTORS = {
     "local": Case(lambda top: LocalExecutor(grace_s=0.3), grace_s=0.3),
     "walled": Case(make_walled, is_mounted=False, is_here=False, why_not=walled_node.why_not),
+    "slurm": Case(make_batch("slurm"), is_here=False, why_not=slurm_cluster.why_not, fixture="shared_slurm"),
+    "sge": Case(make_batch("sge"), is_here=False, why_not=grid_engine.why_not, fixture="shared_sge"),
 }
 BEFORE_THE_END = {Seen.QUEUED, Seen.HELD, Seen.RUNNING}
 UUID = f"5f0c7f3e-uuid-{os.getpid()}"  # what another process tests must not be recovered here
@@ -78,9 +90,11 @@ class Bench:
         id_ = AttemptId(UUID, self.count, number)
         return Attempt(id_, job, self.context, str(self.scratch), str(self.work), checksums or {})
 
-    def wait_all(self, ids: set[AttemptId]) -> dict[AttemptId, dict[str, Any]]:
+    def wait_all(
+        self, ids: set[AttemptId], patience_s: float = PATIENCE_S
+    ) -> dict[AttemptId, dict[str, Any]]:
         records: dict[AttemptId, dict[str, Any]] = {}
-        give_up = time.monotonic() + PATIENCE_S
+        give_up = time.monotonic() + patience_s
         while ids - records.keys():
             assert time.monotonic() < give_up, "the executor reports nothing"
             for report in self.executor.wait(1.0):
@@ -90,11 +104,15 @@ class Bench:
         return records
 
     def run(
-        self, job: PlannedJob, number: int = 1, checksums: dict[str, str] | None = None
+        self,
+        job: PlannedJob,
+        number: int = 1,
+        checksums: dict[str, str] | None = None,
+        patience_s: float = PATIENCE_S,
     ) -> dict[str, Any]:
         attempt = self.attempt(job, number, checksums)
         self.executor.submit([attempt])
-        return self.wait_all({attempt.id})[attempt.id]
+        return self.wait_all({attempt.id}, patience_s)[attempt.id]
 
     def files_left(self) -> list[str]:
         """What attempts left behind; empty directories may be kept for the next attempt."""
@@ -107,42 +125,54 @@ class Bench:
         return Input(lfn, sha256=hashlib.sha256(text.encode()).hexdigest())
 
 
-def open_bench(name: str, top: Path) -> Iterator[Bench]:
+def those(is_wanted: Callable[[Case], bool] = lambda case: True) -> list[Any]:
+    """Return the names of executors, as parameters of a test."""
+    return [
+        pytest.param(name, marks=pytest.mark.integration if case.fixture else ())
+        for name, case in sorted(EXECUTORS.items())
+        if is_wanted(case)
+    ]
+
+
+def open_bench(request: pytest.FixtureRequest, top: Path) -> Iterator[Bench]:
+    name = request.param
     case = EXECUTORS[name]
     if (why := case.why_not()) and not ("CI" in os.environ and os.geteuid() == 0):
         pytest.skip(f"{name}: {why}")
+    if case.fixture:
+        request.getfixturevalue(case.fixture)
     made = Bench(top, case)
     yield made
     made.executor.close()
 
 
-@pytest.fixture(params=sorted(EXECUTORS))
+@pytest.fixture(params=those())
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
-    yield from open_bench(request.param, tmp_path)
+    yield from open_bench(request, tmp_path)
 
 
-@pytest.fixture(params=sorted(name for name, case in EXECUTORS.items() if case.is_mounted))
+@pytest.fixture(params=those(lambda case: case.is_mounted))
 def mounted(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
     """Its node sees the directories of the submit host."""
-    yield from open_bench(request.param, tmp_path)
+    yield from open_bench(request, tmp_path)
 
 
-@pytest.fixture(params=sorted(name for name, case in EXECUTORS.items() if not case.is_mounted))
+@pytest.fixture(params=those(lambda case: not case.is_mounted))
 def apart(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
     """Its node does not."""
-    yield from open_bench(request.param, tmp_path)
+    yield from open_bench(request, tmp_path)
 
 
-@pytest.fixture(params=sorted(name for name, case in EXECUTORS.items() if case.is_here))
+@pytest.fixture(params=those(lambda case: case.is_here))
 def here(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
     """It runs jobs on the submit host."""
-    yield from open_bench(request.param, tmp_path)
+    yield from open_bench(request, tmp_path)
 
 
-@pytest.fixture(params=sorted(name for name, case in EXECUTORS.items() if not case.is_here))
+@pytest.fixture(params=those(lambda case: not case.is_here))
 def elsewhere(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
     """It does not: submitted attempts outlive the engine."""
-    yield from open_bench(request.param, tmp_path)
+    yield from open_bench(request, tmp_path)
 
 
 def shell(script: str, **more: Any) -> PlannedJob:
@@ -608,7 +638,7 @@ def test_many_attempts_at_once_all_come_back(bench: Bench) -> None:
     bench.executor.submit(attempts)
 
     assert all(record["ok"] for record in bench.wait_all({attempt.id for attempt in attempts}).values())
-    assert len(os.listdir(bench.scratch)) == count
+    assert len(set(os.listdir(bench.scratch)) - {BATCHES}) == count
 
 
 def test_thousands_of_files_are_left_out_and_cleared_away(bench: Bench) -> None:

@@ -16,31 +16,26 @@ Its state is on disk, below `node`, so that another instance finds it again afte
 
 from __future__ import annotations
 
-import marshal
 import os
 import select
 import signal
-import tempfile
 import threading
 import time
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
-from importlib.util import MAGIC_NUMBER, source_hash
 from pathlib import Path
 
 from contract import walled_node
 from markab.errors import ExecutorUnavailable
 from markab.executors.attempt_id import AttemptId
 from markab.executors.base import Attempt, Record, Report, Seen
+from markab.executors.remote.compiled_worker import compiled_worker
 from markab.executors.remote.sandbox import COMMAND, Sandbox
 from markab.transfers.checksum import Verified
 from markab.transfers.error_kinds import ErrorKind
 from markab.worker.deadlines import GRACE_S
 from markab.worker.failure import AttemptFailed
 from markab.worker.record import make_record, unseen_record
-from markab.worker.worker_zip import pack
 
 LOOK_EVERY_S = 0.02
 KILL_AFTER_S = 3 * GRACE_S
@@ -95,21 +90,6 @@ class _Job:
         return Report(self.attempt.id, self.seen, record, reason, self.place.name)
 
 
-@cache
-def _compiled_worker() -> bytes:
-    """Return the packed worker with byte code beside the sources: compiling them takes a node longer than a test job."""
-    with tempfile.TemporaryDirectory() as top:
-        path = Path(top) / "worker.zip"
-        pack(str(path))
-        with zipfile.ZipFile(path, "a") as packed:
-            for name in packed.namelist():
-                if name.endswith(".py"):
-                    source = packed.read(name)
-                    head = MAGIC_NUMBER + (1).to_bytes(4, "little") + source_hash(source)  # 1: unchecked
-                    packed.writestr(name + "c", head + marshal.dumps(compile(source, name, "exec")))
-        return path.read_bytes()
-
-
 class WalledExecutor:
     """See the module; meaning of the calls: `executors/base.py`."""
 
@@ -128,7 +108,7 @@ class WalledExecutor:
         self._news, self._notify = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         node.mkdir(parents=True, exist_ok=True)
         self._worker_zip = node / f"worker.{os.getpid()}.zip"
-        self._worker_zip.write_bytes(_compiled_worker())
+        self._worker_zip.write_bytes(compiled_worker())
         self._closing = threading.Event()
         self._watcher = threading.Thread(target=self._watch, daemon=True)
         self._watcher.start()

@@ -98,7 +98,7 @@ class World:
         self.reports_running = False
 
     def back_ends(self, time: FakeTime) -> dict[str, MakeExecutor]:
-        return dict.fromkeys(("local", REMOTE), lambda: FakeExecutor(self, time))
+        return dict.fromkeys(("local", REMOTE), lambda site: FakeExecutor(self, time))
 
     def end(self, id: AttemptId) -> Record:
         attempt = self.alive.pop(id)

@@ -120,7 +120,7 @@ class Story:
             self.directory,
             RunOptions(cores=2, memory_mb=100, gpus=0),
             see,
-            back_ends={"local": lambda: FaultyExecutor(self.faults, self.world, self.time)},
+            back_ends={"local": lambda site: FaultyExecutor(self.faults, self.world, self.time)},
             clock=self.time.clock,
             look=lambda site, place, size_bytes: True,  # fake jobs make no real files
             open_journal=lambda path, each: Journal.open(

@@ -376,7 +376,7 @@ def trainings(top: Path, name: str, other: str, jobs: int) -> Path:
 def test_two_runs_on_this_machine_share_one_launcher_and_never_a_gpu(tmp_path: Path) -> None:
     made: list[LocalExecutor] = []
 
-    def make() -> LocalExecutor:
+    def make(site: PlanSite) -> LocalExecutor:
         made.append(LocalExecutor())
         return made[-1]
 

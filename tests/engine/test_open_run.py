@@ -50,7 +50,7 @@ class Queue(FakeExecutor):
 
 def call(directory: Path, world: World, queue: type[Queue], seen: list[Progress]) -> Outcome:
     time = FakeTime()
-    back_ends = {REMOTE: lambda: queue(world, time)}
+    back_ends = {REMOTE: lambda site: queue(world, time)}
     return run(directory, RunOptions(cores=1), seen.append, back_ends=back_ends, clock=time.clock)
 
 

@@ -555,7 +555,7 @@ def test_an_executor_that_does_not_report_an_attempt_is_an_error(tmp_path: Path)
 
     time = FakeTime()
     with pytest.raises(ExecutorError, match="does not report 1 attempts that were under way"):
-        run(directory, back_ends={"local": lambda: Unreporting(world, time)}, clock=time.clock)
+        run(directory, back_ends={"local": lambda site: Unreporting(world, time)}, clock=time.clock)
 
 
 def test_an_ignored_hangup_stays_ignored(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ from markab.journal.progress import Observer, read_progress
 from markab.journal.records import AttemptEnd, OutcomeState, RunEnd, Undone
 from markab.journal.writer import Journal
 from markab.plan.braindump import original_of, read_braindump
-from markab.plan.model import SUB_WORKFLOWS, GivenSlots, Header, Kind
+from markab.plan.model import SUB_WORKFLOWS, GivenSlots, Header, Kind, PlanSite
 from markab.plan.plan_file import PlanFile
 from markab.plan.run_command import run_command
 from markab.plan.submit_dir import SubmitDir
@@ -193,7 +193,7 @@ class _Nesting:
         """Set what runs are added to, and what they share."""
         self._loop, self._executors, self._stack = loop, executors, stack
 
-    def make(self) -> NestedRuns:
+    def make(self, site: PlanSite) -> NestedRuns:
         """Make the executor of sub-workflows; a run that has some needs it."""
         assert self._make_planner is not None
         self._runs = NestedRuns(self._make_planner(), self, self.open, self.ended)
@@ -425,7 +425,7 @@ def _refuse_copy(directory: SubmitDir, option: str) -> None:
 def _executors_by_site(header: Header, executors: Executors) -> dict[str, Executor]:
     if not header.sites:
         raise NotARun("the plan names no site to run on", hint="plan the workflow again")
-    return {name: executors.find(site.executor, name) for name, site in header.sites.items()}
+    return {name: executors.find(site, name) for name, site in header.sites.items()}
 
 
 def _may_run_again(lost: Mapping[int, str], plan: PlanFile, history: Recovery) -> dict[int, str]:

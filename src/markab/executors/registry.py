@@ -7,24 +7,32 @@ from contextlib import ExitStack
 
 from markab.errors import JobRejected
 from markab.executors.base import Executor
-from markab.plan.model import LOCAL
+from markab.executors.remote.batch_systems import LANGUAGES, language
+from markab.plan.model import LOCAL, PlanSite
 
-MakeExecutor = Callable[[], Executor]
+MakeExecutor = Callable[[PlanSite], Executor]
 
 
-def _make_local() -> Executor:
+def _make_local(site: PlanSite) -> Executor:
     from markab.executors.local import LocalExecutor
 
     return LocalExecutor()
 
 
+def _make_batch(site: PlanSite) -> Executor:
+    from markab.executors.batch_executor import BatchExecutor
+
+    return BatchExecutor(language(site.executor), site.contact)
+
+
 BACK_ENDS: Mapping[str, MakeExecutor] = {
     LOCAL: _make_local,
+    **dict.fromkeys(LANGUAGES, _make_batch),
 }
 
 
 class Executors:
-    """The executors of one engine: one for each back end, made when a site first names it.
+    """The executors of one engine: one for each back end and contact, made when a site first names it.
 
     All runs share them, so no two runs are given the same GPU. Tasks may run until they are
     closed, so a run keeps its lock until then.
@@ -33,24 +41,25 @@ class Executors:
     def __init__(self, back_ends: Mapping[str, MakeExecutor] = BACK_ENDS) -> None:
         """Start without any executor."""
         self._back_ends = back_ends
-        self._made: dict[str, Executor] = {}
+        self._made: dict[tuple[str, str], Executor] = {}
         self._stack = ExitStack()
 
-    def find(self, name: str, site: str) -> Executor:
-        """Return the executor with a name; `site` needs it.
+    def find(self, site: PlanSite, name: str) -> Executor:
+        """Return the executor of a site with a name.
 
         Raises:
-            JobRejected: this Markab has no such back end.
+            JobRejected: this Markab has no such back end, or it cannot run jobs with the directories of the site.
         """
-        make = self._back_ends.get(name)
+        make = self._back_ends.get(site.executor)
         if make is None:
             raise JobRejected(
-                f"site {site!r} needs the executor {name!r}, which this version does not have",
+                f"site {name!r} needs the executor {site.executor!r}, which this version does not have",
                 hint=f"it has: {', '.join(sorted(self._back_ends))}",
             )
-        executor = self._made.get(name)
+        key = site.executor, site.contact
+        executor = self._made.get(key)
         if executor is None:
-            executor = self._made[name] = make()
+            executor = self._made[key] = make(site)
             self._stack.callback(executor.close)
         return executor
 

@@ -22,17 +22,18 @@ from markab.spec.model import Grid, Site
 from markab.spec.profiles import canonical
 from markab.spec.suggestions import did_you_mean
 
-AVAILABLE = frozenset({LOCAL})
-
 HTCONDOR = "htcondor"
 
-BATCH_SYSTEMS = frozenset({"slurm", "pbs", "sge", "lsf", "cobalt", "moab", "flux"})
+BATCH_SYSTEMS = frozenset({"slurm", "pbs", "torque", "sge", "lsf", "cobalt", "moab", "flux"})
 """The executors that submit to a batch system, which moves no files: a directory that submit host and nodes share does."""
+
+AVAILABLE = frozenset({LOCAL}) | BATCH_SYSTEMS
 
 PROGRAMS = {
     HTCONDOR: "condor_submit",
     "slurm": "sbatch",
     "pbs": "qsub",
+    "torque": "qsub",
     "sge": "qsub",
     "lsf": "bsub",
     "cobalt": "qsub",
@@ -67,6 +68,7 @@ EXECUTORS = {
     ("glideinwms", ""): "htcondor",
     ("glite", "slurm"): "slurm",
     ("glite", "pbs"): "pbs",
+    ("glite", "torque"): "torque",
     ("glite", "sge"): "sge",
     ("glite", "lsf"): "lsf",
     ("glite", "cobalt"): "cobalt",
@@ -87,6 +89,7 @@ TITLES = {
     "htcondor": "HTCondor",
     "slurm": "Slurm",
     "pbs": "PBS",
+    "torque": "Torque",
     "sge": "SGE",
     "lsf": "LSF",
     "cobalt": "Cobalt",

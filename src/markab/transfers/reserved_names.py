@@ -15,6 +15,9 @@ Only such a directory is ever removed as a whole, and no other run works in it.
 WORK = ".work"
 """Directory in a run's scratch, with the directories of attempts, unless the site has another place for them."""
 
+BATCHES = ".batches"
+"""Directory in a run's scratch, with the batch jobs that were submitted for it."""
+
 CHILDREN = ".sub"
 """Directory in a run's scratch, with those of its sub-workflows."""
 
@@ -22,8 +25,14 @@ PART = ".part-"
 """What the name of a temporary file has between `.`, the final name, and a number (`partial_file.py`)."""
 
 _RESERVED = re.compile(
-    r"(?:%s|%s|%s)(?:/|\Z)|(?:.*/)?\.[^/]*%s[^/]*\Z"
-    % (re.escape(MARKER) + r"(?:\.part)?", re.escape(WORK), re.escape(CHILDREN), re.escape(PART)),
+    r"(?:%s|%s|%s|%s)(?:/|\Z)|(?:.*/)?\.[^/]*%s[^/]*\Z"
+    % (
+        re.escape(MARKER) + r"(?:\.part)?",
+        re.escape(WORK),
+        re.escape(BATCHES),
+        re.escape(CHILDREN),
+        re.escape(PART),
+    ),
     re.DOTALL,
 )
 

@@ -25,6 +25,8 @@ Its keys are the parameters of `make_spec`; in a file, a key that has its defaul
     environments       object  name -> software environment of its tasks (`plan/model.py`)
     done               list    {"task", "makes"} of the tasks of the job that an earlier attempt did; `job` has the others,
                                and what these made among its inputs
+    fence              str     path of a file that whoever makes it first decides with: the worker before it puts
+                               outputs in place, or the executor, after which none are (`fence.py`); empty: none
     incomplete         str     what the job leaves out, and why: it then ends with that as its error
 
 Paths are absolute, or relative to the directory in which the worker starts: a batch system's
@@ -46,7 +48,7 @@ from markab.worker.failure import AttemptFailed
 Spec = Dict[str, Any]
 
 JOB_DEFAULTS = {"data": "condorio", "cores": 1}
-_PATHS = ("scratch", "work", "attachments", "catalog", "passwords")
+_PATHS = ("scratch", "work", "attachments", "catalog", "passwords", "fence")
 
 
 def make_spec(
@@ -71,6 +73,7 @@ def make_spec(
     store: str = "",
     done: Sequence[Mapping[str, Any]] = (),
     environments: Optional[Mapping[str, Mapping[str, Any]]] = None,
+    fence: str = "",
 ) -> Spec:
     """Return a complete spec: every key is there."""
     return {
@@ -95,6 +98,7 @@ def make_spec(
         "store": store,
         "done": list(done),
         "environments": environments or {},
+        "fence": fence,
     }
 
 
@@ -108,12 +112,20 @@ def read_spec(path: str) -> Spec:
     with open(path, encoding="utf-8") as file:
         text = file.read()
     try:
-        spec = make_spec(**json.loads(text))
-        for key in _PATHS:
-            if spec[key]:
-                spec[key] = os.path.abspath(spec[key])
-    except (TypeError, RecursionError) as error:
+        return complete_spec(json.loads(text))
+    except RecursionError as error:
+        raise ValueError(str(error)) from error
+
+
+def complete_spec(given: Mapping[str, Any]) -> Spec:
+    """Return the complete spec of what stands in a file, its paths made absolute. Raises ValueError if it is none."""
+    try:
+        spec = make_spec(**given)
+    except TypeError as error:
         raise ValueError(str(error).replace("make_spec()", "a spec")) from error
+    for key in _PATHS:
+        if spec[key]:
+            spec[key] = os.path.abspath(spec[key])
     return spec
 
 

@@ -24,7 +24,7 @@ def stop_reason(task: str, deadlines: Deadlines, job: Dict[str, Any]) -> Optiona
         return AttemptFailed(
             ErrorKind.TIMEOUT,
             "task '%s' was ended after %g s, the wall time it is given" % (task, job["max_wall_s"]),
-            "raise the profile pegasus.maxwalltime",
+            "raise the profile %s" % job.get("wall_profile", "pegasus.maxwalltime"),
         )
     if deadlines.is_late:
         return AttemptFailed(

@@ -21,10 +21,11 @@ from markab.worker.container_images import container_entries
 from markab.worker.container_removal import remove_containers
 from markab.worker.done_tasks import done_tasks, made_by
 from markab.worker.exit_judgement import judge_disk, judge_inputs, judge_messages
-from markab.worker.failure import AttemptFailed
+from markab.worker.failure import AttemptFailed, storage_error
+from markab.worker.fence import take
 from markab.worker.job_scripts import exit_value
 from markab.worker.outputs import FoundOutput, find_outputs, names_in, place_outputs, undeclared_files
-from markab.worker.record import Record, checked_entry, hashed_entry, make_record
+from markab.worker.record import HOST, Record, checked_entry, hashed_entry, make_record
 from markab.worker.steady_time import steady_time
 
 LOG_SUFFIXES = (".log", ".out", ".err")
@@ -52,6 +53,8 @@ def finish(prepared: Prepared, out: Optional[Capture], err: Optional[Capture], s
     done = done_tasks(prepared, found) if prepared.errors else []
     kept = made_by(done)
     wanted = [output for output in found if output.is_checkpoint or not prepared.errors or output.lfn in kept]
+    if wanted and not _passes_fence(prepared):
+        wanted = []
     placed = place_outputs(prepared, wanted, stop) if wanted else []
     if not kept.issubset(output.lfn for output in placed):
         done = []
@@ -79,6 +82,20 @@ def finish(prepared: Prepared, out: Optional[Capture], err: Optional[Capture], s
     record.update(printed)
     record["end"] = steady_time()
     return record
+
+
+def _passes_fence(prepared: Prepared) -> bool:
+    """Return whether outputs may be put in place; if not, an error says why."""
+    path = prepared.spec["fence"]
+    try:
+        if not path or take(path, "%s %d\n" % (HOST, os.getpid())):
+            return True
+        prepared.errors.append(
+            AttemptFailed(ErrorKind.LOST, "it was given up before its outputs were in place")
+        )
+    except OSError as error:
+        prepared.errors.append(storage_error("cannot make the file '%s'" % path, error))
+    return False
 
 
 def _remove_containers(prepared: Prepared) -> List[AttemptFailed]:

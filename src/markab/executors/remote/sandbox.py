@@ -114,7 +114,7 @@ class Sandbox:
             verified: gets the checksums of the outputs.
         """
         try:
-            record, read = _read_record(str(self.record))
+            record, read = read_record(str(self.record))
         except FileNotFoundError:
             return None
         except (OSError, ValueError, RecursionError, msgspec.DecodeError) as error:
@@ -251,7 +251,7 @@ def _bring_staged(scratch: str, file: Input, destination: str) -> bool:
     return True
 
 
-def _read_record(path: str) -> tuple[Record, AttemptRecord]:
+def read_record(path: str) -> tuple[Record, AttemptRecord]:
     """Return the record as it is, and decoded.
 
     Raises:

@@ -67,7 +67,7 @@ _ENDS = {
 
 _HOLDS = re.compile(
     r"JobHeld|launch failed|HoldMaxRequeue|BadConstraints|InvalidAccount|InvalidQOS|NeverSatisfied|"
-    r"Partition(?:Time|Node)Limit|Max\w+PerJob|MaxWallDuration|AccountNotAllowed|QOSNotAllowed|AccountingPolicy"
+    r"Partition(?:Config|TimeLimit|NodeLimit)|Max\w+PerJob|MaxWallDuration|AccountNotAllowed|QOSNotAllowed|AccountingPolicy"
 )
 """Reasons of waiting that end only when a person does something."""
 
