@@ -154,9 +154,11 @@ class QueueDirectory:
         held = next((why for part, why in self.control["holds"].items() if part in job["name"]), "")
         job["held"] = job.get("held") or held
         self.jobs[native_id] = job
+        self.changed = True
+        if job.get("is_foreign"):
+            return native_id  # it never runs
         self.write(f"jobs/{native_id}.json", {"environment": environment, "cwd": cwd})
         self.write_text(f"jobs/{native_id}.script", script)
-        self.changed = True
         return native_id
 
     def waiting(self, job: Job) -> Iterator[int]:
