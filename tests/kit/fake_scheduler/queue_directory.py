@@ -56,6 +56,10 @@ DEFAULTS: dict[str, Any] = {
 """What control.json has, if a test says nothing else."""
 
 
+WARNINGS = {"sge": signal.SIGUSR2, "lsf": signal.SIGUSR2}
+"""What a system sends to the process group of an element before SIGKILL, if not SIGTERM."""
+
+
 class QueueDirectory:
     """The queue. Between `with queue.locked():` and its end, `jobs` and `control` are current, and are written if `changed` is set."""
 
@@ -133,6 +137,11 @@ class QueueDirectory:
         except FileNotFoundError:
             return []
 
+    @property
+    def warning(self) -> int:
+        """The signal that asks an element to end."""
+        return WARNINGS.get(self.control["system"], signal.SIGTERM)
+
     def now(self) -> float:
         """Return the scheduler's own time, which a test may shift."""
         return time.time() + float(self.control["clock_offset_s"])
@@ -145,9 +154,11 @@ class QueueDirectory:
         held = next((why for part, why in self.control["holds"].items() if part in job["name"]), "")
         job["held"] = job.get("held") or held
         self.jobs[native_id] = job
+        self.changed = True
+        if job.get("is_foreign"):
+            return native_id  # it never runs
         self.write(f"jobs/{native_id}.json", {"environment": environment, "cwd": cwd})
         self.write_text(f"jobs/{native_id}.script", script)
-        self.changed = True
         return native_id
 
     def waiting(self, job: Job) -> Iterator[int]:
@@ -200,7 +211,7 @@ class QueueDirectory:
             self.end(job, position, "cancelled")
         elif element["state"] == "running" and "cancelled" not in element:
             element["cancelled"] = time.time()
-            send(element["pid"], element["born"], signal.SIGTERM)
+            send(element["pid"], element["born"], self.warning)
             self.changed = True
 
     def accounts(self) -> list[Any]:

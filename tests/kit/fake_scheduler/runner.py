@@ -151,11 +151,11 @@ def _enforce(queue: QueueDirectory, job: Job, element: dict[str, Any], now: floa
     if elapsed_s > job["limit_s"]:
         element["timed_out"] = time.time()
         queue.changed = True
-        send(element["pid"], element["born"], signal.SIGTERM)
+        send(element["pid"], element["born"], queue.warning)
     elif job["grace_s"] and elapsed_s > job["limit_s"] - job["grace_s"] and not element.get("warned"):
         element["warned"] = True
         queue.changed = True
-        send(element["pid"], element["born"], signal.SIGTERM)
+        send(element["pid"], element["born"], queue.warning)
     return True
 
 

@@ -16,14 +16,14 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from kit.fake_scheduler import program
 from kit.fake_scheduler.queue_directory import Job, QueueDirectory, send
-from kit.fake_scheduler.systems import commands
+from kit.fake_scheduler.systems import commands, submitted
 from kit.waiting import is_alive, wait_until
 
 
@@ -81,12 +81,25 @@ class FakeScheduler:
 
     def add_waiting(self, name: str, elements: int, user: str, reason: str = "") -> str:
         """Put a job into the queue that never runs, such as one of another user; return its id."""
+        return self.add_waiting_jobs([name], elements, user, reason)[0]
+
+    def add_waiting_jobs(self, names: Sequence[str], elements: int, user: str, reason: str = "") -> list[str]:
+        """Put jobs that never run into the queue, all at once; return their ids."""
         with self._queue.locked():
-            job = {
-                "name": name, "user": user, "first": 0, "last": elements - 1, "is_array": True, "is_foreign": True, "queue": "main",
-                "cores": 1, "limit_s": 0, "grace_s": 0, "output": "", "comment": "", "reason": reason,
-            }  # fmt: skip
-            return self._queue.add(job, "exit 1\n", {}, "/")
+            return [
+                submitted(
+                    self._queue,
+                    "exit 1\n",
+                    name,
+                    elements,
+                    "/",
+                    user=user,
+                    is_foreign=True,
+                    is_array=elements > 1,
+                    reason=reason,
+                )
+                for name in names
+            ]
 
     def jump_clock(self, seconds: float) -> None:
         """Let the scheduler's clock be off by so much from now on."""

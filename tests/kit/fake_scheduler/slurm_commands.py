@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import pwd
 import re
 from collections.abc import Iterable
 
 from kit.fake_scheduler.queue_directory import ElementState, Job, QueueDirectory
-from kit.fake_scheduler.systems import Answer, Usage, options
+from kit.fake_scheduler.systems import Answer, Usage, lacking, numbers, options, submitted
 
 WORDS = {
     "busy": "sbatch: error: Slurm temporarily unable to accept job, sleeping and retrying\n",
@@ -49,44 +48,34 @@ def sbatch(queue: QueueDirectory, argv: list[str]) -> Answer:
     except OSError:
         return "", f"sbatch: error: Unable to open file {rest[0]}\n", 1
     partition = found.get("-p", found.get("--partition", queue.control["queues"][0]))
-    if partition not in queue.control["queues"]:
-        why = f"invalid partition specified: {partition}\nsbatch: error: Batch job submission failed: Invalid partition name specified"
-        return "", f"sbatch: error: {why}\n", 1
     first, _, last = found.get("--array", "0").partition("%")[0].partition("-")
-    if int(last or first) >= int(queue.control["max_array"]):
-        return "", "sbatch: error: Batch job submission failed: Invalid job array specification\n", 1
     cores = int(found.get("--ntasks", "1")) * int(found.get("--cpus-per-task", "1"))
-    if cores > int(queue.control["max_cores"]):
-        return (
-            "",
-            "sbatch: error: Batch job submission failed: Requested node configuration is not available\n",
-            1,
-        )
-    if _megabytes(found.get("--mem", "0")) > int(queue.control["max_memory_mb"]):
-        return (
-            "",
-            "sbatch: error: Memory specification can not be satisfied\nsbatch: error: Batch job submission failed: Requested node configuration is not available\n",
-            1,
-        )
+    lack = lacking(queue, partition, int(last or first) + 1, cores, _megabytes(found.get("--mem", "0")))
+    if lack:
+        failed = "sbatch: error: Batch job submission failed: "
+        words = {
+            "queue": f"sbatch: error: invalid partition specified: {partition}\n{failed}Invalid partition name specified",
+            "array": f"{failed}Invalid job array specification",
+            "cores": f"{failed}Requested node configuration is not available",
+            "memory": f"sbatch: error: Memory specification can not be satisfied\n{failed}Requested node configuration is not available",
+        }
+        return "", f"{words[lack]}\n", 1
     cwd = found.get("--chdir", os.getcwd())
-    native_id = queue.add(
-        {
-            "name": found.get("--job-name", os.path.basename(rest[0])),
-            "user": pwd.getpwuid(os.getuid()).pw_name,
-            "first": int(first),
-            "last": int(last or first),
-            "is_array": "--array" in found,
-            "held": "JobHeldUser" if "--hold" in found else "",
-            "queue": partition,
-            "cores": cores,
-            "limit_s": _seconds(found.get("-t", found.get("--time", "0"))),
-            "grace_s": int(found.get("--signal", "").partition("@")[2] or "0"),
-            "output": os.path.join(cwd, found.get("--output", "slurm-%j.out").replace("%%", "%")),
-            "comment": found.get("--comment", ""),
-        },
+    native_id = submitted(
+        queue,
         script,
-        dict(os.environ),
-        cwd,
+        found.get("--job-name", os.path.basename(rest[0])),
+        cwd=cwd,
+        first=int(first),
+        last=int(last or first),
+        is_array="--array" in found,
+        held="JobHeldUser" if "--hold" in found else "",
+        queue=partition,
+        cores=cores,
+        limit_s=_seconds(found.get("-t", found.get("--time", "0"))),
+        grace_s=int(found.get("--signal", "").partition("@")[2] or "0"),
+        output=os.path.join(cwd, found.get("--output", "slurm-%j.out").replace("%%", "%")),
+        comment=found.get("--comment", ""),
     )
     return (f"{native_id}\n" if "--parsable" in found else f"Submitted batch job {native_id}\n"), "", 0
 
@@ -164,17 +153,11 @@ def scancel(queue: QueueDirectory, argv: list[str]) -> Answer:
         job = queue.jobs.get(native_id)
         if job is None or (names is not None and job["name"] != names):
             continue
-        wanted = _positions(index) if index else range(job["first"], job["last"] + 1)
+        wanted = numbers(index.strip("[]")) if index else range(job["first"], job["last"] + 1)
         for position in wanted:
             if job["first"] <= position <= job["last"]:
                 queue.cancel(job, position)
     return "", "", 0
-
-
-def _positions(text: str) -> Iterable[int]:
-    for part in text.strip("[]").split(","):
-        first, _, last = part.partition("-")
-        yield from range(int(first), int(last or first) + 1)
 
 
 def sacct(queue: QueueDirectory, argv: list[str]) -> Answer:

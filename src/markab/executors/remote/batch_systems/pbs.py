@@ -340,22 +340,14 @@ _JSON_FIELD = re.compile(r'(\s*)"(\w+)"\s*:\s*(?:"(.*)"|([^"{\s][^,]*?))\s*,?\s*
 
 def _printed_lines(stdout: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Yield jobs from `qstat -f`: a line `Job Id: 12.server`, then four blanks, a name, ` = ` and a value, which goes on after a tab."""
-    job_id, key = "", ""
-    fields: dict[str, str] = {}
-    for line in stdout.split("\n"):
-        if line.startswith("Job Id: "):
-            if job_id:
-                yield job_id, fields
-            job_id, key, fields = line[8:].strip(), "", {}
-        elif line.startswith("\t"):
-            if key:
-                fields[key] += line[1:]
-        elif line.startswith("    ") and " = " in line:
-            name, _, value = line.strip().partition(" = ")
+    for block in ("\n" + stdout).split("\nJob Id: ")[1:]:
+        fields: dict[str, str] = {}
+        for name, value in _LINE_FIELD.findall(block):
             # What stands later may be text of the user's environment.
-            key = "" if name in fields else name
-            fields.setdefault(name, value)
-        else:
-            key = ""
-    if job_id:
-        yield job_id, fields
+            fields.setdefault(name, value.replace("\n\t", ""))
+        yield block.partition("\n")[0].strip(), fields
+
+
+_LINE_FIELD = re.compile(
+    r"^    (Job_Name|job_state|exec_host|[Ee]xit_status|comment) = (.*(?:\n\t.*)*)$", re.MULTILINE
+)
