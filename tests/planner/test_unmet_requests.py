@@ -10,6 +10,7 @@ import pytest
 
 from kit.planned_workflow import Bench, Entry, task
 from markab.errors import PlanningError
+from markab.planner import site_executors
 from markab.planner.planning import dry_run, plan
 from markab.planner.site_executors import EXECUTORS, TITLES
 from markab.spec.key_lines import line_of_key
@@ -34,7 +35,10 @@ def warnings_of(bench: Bench, *tasks: Entry, **options: Any) -> list[str]:
     return [warning.message for warning in dry_run(bench.options(*tasks, **options)).warnings]
 
 
-def test_requests_to_another_scheduler_are_named_once_with_their_jobs(bench: Bench) -> None:
+def test_requests_to_another_scheduler_are_named_once_with_their_jobs(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(site_executors, "AVAILABLE", frozenset({"local"}))
     pegasus = {
         "style": "glite",
         "queue": "debug",

@@ -26,7 +26,7 @@ from kit.made_run import (
     write_journal,
 )
 from markab.errors import MarkabError
-from markab.journal.records import Entry
+from markab.journal.records import AttemptHeld, AttemptRunning, Entry
 from markab.plan.model import Kind, PlannedJob
 from markab.reports.job_log import NOTE, JobLog
 
@@ -133,7 +133,23 @@ def began_here() -> Entry:
         ([began(), start(0)], "attempt 1 of wc_a runs on host 'here'"),
         (
             [began_here(), start(0, site="pool")],
-            "attempt 1 of wc_a runs at site 'pool': its output comes here",
+            "attempt 1 of wc_a waits in the queue of site 'pool': ",
+        ),
+        (
+            [
+                began_here(),
+                start(0, site="pool"),
+                AttemptHeld(T0 + 2, 0, 1, "no quota", "12.0"),
+            ],
+            "attempt 1 of wc_a is held by site 'pool' (12.0): no quota",
+        ),
+        (
+            [
+                began_here(),
+                start(0, site="pool"),
+                AttemptRunning(T0 + 2, 0, 1, "12.0", "node7"),
+            ],
+            "attempt 1 of wc_a runs at site 'pool' (12.0), on node7: its output comes here",
         ),
         ([began_here(), start(0), end(0)], "attempt 1 of wc_a has written nothing"),
     ],

@@ -13,7 +13,7 @@ from markab.diagnosis.causes import Cause, peak_memory_mb
 from markab.diagnosis.failure_analysis import Analyzer
 from markab.diagnosis.siblings import differences, nearest_sibling
 from markab.formatting import clipped, count, size
-from markab.journal.attempt_story import captured
+from markab.journal.attempt_story import captured, read_attempts
 from markab.plan.model import PlannedJob
 from markab.transfers.error_kinds import ErrorKind
 
@@ -44,6 +44,8 @@ class FailedJob:
     """Id of the nearest job like it that succeeded."""
     sibling_label: str = ""
     differs: list[str] = field(default_factory=list)
+    native_id: str = ""
+    """The site's own id of its last attempt; "": none is known."""
 
     @property
     def failed_command(self) -> str:
@@ -104,6 +106,8 @@ def examine_failed_job(run: Analyzer, position: int) -> FailedJob:
             if error.get("kind") in INPUT_ERRORS
         ],
     )
+    if job.site in run.plan.header.remote_sites and (attempts := read_attempts(run.place.journal, position)):
+        found.native_id = attempts[-1].native_id
     other = nearest_sibling(run.plan, run.history.states, position)
     if other is not None:
         sibling = run.plan.job(other)

@@ -15,7 +15,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -37,6 +37,8 @@ _LOOK = """#!/bin/sh
 """
 _WAIT = "#!/bin/sh\nexec sleep 3600\n"
 _OLDEST_PYTHON = (3, 6)
+_LEVELS = 3
+"""Directories of a user, and of all runs of a workflow, between a scratch directory and that of a run."""
 
 
 class Check(NamedTuple):
@@ -130,9 +132,14 @@ def _remove_scratch(submit_dir: Path) -> None:
     place = SubmitDir(submit_dir)
     with closing(PlanFile(place.plan)) as plan:
         found = scratch_of_run(submit_dir, plan, read_braindump(place.braindump).get("wf_uuid") or "")
+        used = [site.scratch for site in plan.header.sites.values() if site.scratch is not None]
     for scratch in found:
         if not scratch.why_kept:
             remove_tree(scratch.place, last=MARKER)
+    for each in used:
+        for above in [*Path(each.path).parents][:_LEVELS] if each.is_local else ():
+            with suppress(OSError):  # others have something in it
+                above.rmdir()
 
 
 def _remove_empty(path: Path) -> None:

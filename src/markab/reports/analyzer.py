@@ -161,6 +161,7 @@ def _failed_job_lines(found: FailedJob, verbose: int = 0) -> list[str]:
     if found.failed_command:
         lines.append(("command", clipped(found.failed_command, LINE_CHARACTERS if not verbose else 10**6)))
     where = f"site {found.job.site}" + (f", host {found.host}" if found.host else "")
+    where += f", there {found.native_id}" if found.native_id else ""
     lines.append(("where", where))
     if found.memory:
         lines.append(("memory", found.memory))

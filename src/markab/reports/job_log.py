@@ -245,13 +245,25 @@ class JobLog:
 
     def not_live(self, story: AttemptStory) -> str:
         """Return why the output of an attempt that has not ended cannot be read; nothing if it can."""
+        if story.site in self.run.plan.header.remote_sites:
+            return self._at_site(story)
         if not self.run.has_engine:
             return "was lost with the engine: what it had written is gone"
-        if story.site in self.run.plan.header.remote_sites:
-            return f"runs at site {story.site!r}: its output comes here when it ends"
         if self.run.host not in ("", os.uname().nodename):
             return f"runs on host {self.run.host!r}: here its output can be read when it ends"
         return ""
+
+    def _at_site(self, story: AttemptStory) -> str:
+        """Return where an attempt stands that another site has."""
+        site = f"site {story.site!r}" + (f" ({story.native_id})" if story.native_id else "")
+        if not self.run.has_engine:
+            return f"was left at {site}: its output comes here when the run is continued and it ends"
+        if story.held:
+            return f"is held by {site}: {story.held}"
+        if self.run.history.states[self.run.position] == State.QUEUED:
+            return f"waits in the queue of {site}: {self._why()} shows more"
+        on = f", on {story.host}" if story.host else ""
+        return f"runs at {site}{on}: its output comes here when it ends"
 
     def _why(self, command: str = "why") -> str:
         return f"`markab {command} {shlex.quote(str(self.run.place.path))} {shlex.quote(self.job.id)}`"
