@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import select
 import signal
 import subprocess
@@ -26,6 +27,7 @@ from contract.walled_executor import WalledExecutor
 from kit.waiting import PATIENCE_S, is_alive, wait_for_line, wait_until
 from markab.executors.attempt_id import AttemptId
 from markab.executors.base import Attempt, Executor, Report, RunContext, Seen
+from markab.executors.htcondor.executor import HTCondorExecutor
 from markab.executors.local import LocalExecutor
 from markab.plan.model import Input, Kind, Output, Place, PlannedJob, PlannedTask, Transfer
 from markab.worker.deadlines import GRACE_S
@@ -40,6 +42,10 @@ class Case(NamedTuple):
     """Its node sees scratch, work and all other directories of the submit host."""
     is_here: bool = True
     """It runs jobs on the submit host: Markab's own, too, and none outlives the engine."""
+    node: str = ""
+    """Of one whose node does not see them: a pattern for the directory where it has `scratch` and `work`."""
+    needs: str = ""
+    """Fixture that has what it submits to."""
     grace_s: float = GRACE_S
     why_not: Callable[[], str] = lambda: ""
     """Why it cannot be tested here."""
@@ -49,9 +55,16 @@ def make_walled(top: Path) -> Executor:
     return WalledExecutor(top / "node")
 
 
+def make_htcondor(top: Path) -> Executor:
+    return HTCondorExecutor()
+
+
 EXECUTORS = {
     "local": Case(lambda top: LocalExecutor(grace_s=0.3), grace_s=0.3),
-    "walled": Case(make_walled, is_mounted=False, is_here=False, why_not=walled_node.why_not),
+    "walled": Case(make_walled, is_mounted=False, is_here=False, node="/job", why_not=walled_node.why_not),
+    "htcondor": Case(
+        make_htcondor, is_mounted=False, is_here=False, node="/.*/execute/dir_[0-9]+", needs="htcondor"
+    ),
 }
 BEFORE_THE_END = {Seen.QUEUED, Seen.HELD, Seen.RUNNING}
 UUID = f"5f0c7f3e-uuid-{os.getpid()}"  # what another process tests must not be recovered here
@@ -68,10 +81,13 @@ class Bench:
         self.catalog = top / "replicas.db"
         self.context = RunContext(UUID, "flow", str(self.submit_dir), integrity, 2, 1, str(self.catalog))
         self.executor = case.make(top)
+        self.node_top = top
+        """The directories of its nodes are below it."""
         self.count = 0
-        self.node_scratch, self.node_work = str(self.scratch), str(self.work)
+        self.node_scratch, self.node_work = re.escape(str(self.scratch)), re.escape(str(self.work))
+        """Patterns of the paths that they have at the node."""
         if not case.is_mounted:
-            self.node_scratch, self.node_work = "/job/scratch", "/job/work"
+            self.node_scratch, self.node_work = f"{case.node}/scratch", f"{case.node}/work"
 
     def attempt(self, job: PlannedJob, number: int = 1, checksums: dict[str, str] | None = None) -> Attempt:
         self.count += 1
@@ -100,6 +116,10 @@ class Bench:
         """What attempts left behind; empty directories may be kept for the next attempt."""
         return [name for _, _, names in os.walk(self.work) for name in names]
 
+    def count_files(self, name: str) -> int:
+        """How many files of a name there are, also at the nodes."""
+        return sum(name in names for _, _, names in os.walk(self.node_top))
+
     def stage(self, lfn: str, text: str) -> Input:
         path = self.scratch / lfn
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -107,42 +127,54 @@ class Bench:
         return Input(lfn, sha256=hashlib.sha256(text.encode()).hexdigest())
 
 
-def open_bench(name: str, top: Path) -> Iterator[Bench]:
+def open_bench(request: pytest.FixtureRequest, top: Path) -> Iterator[Bench]:
+    name = request.param
     case = EXECUTORS[name]
+    server = request.getfixturevalue(case.needs) if case.needs else None
     if (why := case.why_not()) and not ("CI" in os.environ and os.geteuid() == 0):
         pytest.skip(f"{name}: {why}")
     made = Bench(top, case)
+    made.node_top = server.top if server else top
     yield made
     made.executor.close()
 
 
-@pytest.fixture(params=sorted(EXECUTORS))
+def parameters(suits: Callable[[Case], bool]) -> list[Any]:
+    """The executors that suit; those that need a server are slow."""
+    return [
+        pytest.param(name, marks=[pytest.mark.integration] if case.needs else [])
+        for name, case in sorted(EXECUTORS.items())
+        if suits(case)
+    ]
+
+
+@pytest.fixture(params=parameters(lambda case: True))
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
-    yield from open_bench(request.param, tmp_path)
+    yield from open_bench(request, tmp_path)
 
 
-@pytest.fixture(params=sorted(name for name, case in EXECUTORS.items() if case.is_mounted))
+@pytest.fixture(params=parameters(lambda case: case.is_mounted))
 def mounted(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
     """Its node sees the directories of the submit host."""
-    yield from open_bench(request.param, tmp_path)
+    yield from open_bench(request, tmp_path)
 
 
-@pytest.fixture(params=sorted(name for name, case in EXECUTORS.items() if not case.is_mounted))
+@pytest.fixture(params=parameters(lambda case: not case.is_mounted))
 def apart(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
     """Its node does not."""
-    yield from open_bench(request.param, tmp_path)
+    yield from open_bench(request, tmp_path)
 
 
-@pytest.fixture(params=sorted(name for name, case in EXECUTORS.items() if case.is_here))
+@pytest.fixture(params=parameters(lambda case: case.is_here))
 def here(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
     """It runs jobs on the submit host."""
-    yield from open_bench(request.param, tmp_path)
+    yield from open_bench(request, tmp_path)
 
 
-@pytest.fixture(params=sorted(name for name, case in EXECUTORS.items() if not case.is_here))
+@pytest.fixture(params=parameters(lambda case: not case.is_here))
 def elsewhere(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
     """It does not: submitted attempts outlive the engine."""
-    yield from open_bench(request.param, tmp_path)
+    yield from open_bench(request, tmp_path)
 
 
 def shell(script: str, **more: Any) -> PlannedJob:
@@ -210,7 +242,7 @@ def test_a_task_sees_exactly_its_declared_inputs(bench: Bench) -> None:
     record = bench.run(shell("ls", inputs=[bench.stage("mine", "1")]))
 
     assert record["stdout"] == "mine\n"
-    assert record["cwd"] == f"{bench.node_work}/job_ID1.1"
+    assert re.fullmatch(f"{bench.node_work}/job_ID1.1", record["cwd"])
 
 
 def test_every_missing_output_is_listed_beside_the_exit_code(bench: Bench) -> None:
@@ -342,8 +374,9 @@ def test_arguments_are_words_and_no_shell_is_started(bench: Bench) -> None:
     task = PlannedTask("ID1", "printf", "/usr/bin/printf", arguments, env={"ANIMAL": "cat dog"})
     record = bench.run(compute([task]))
 
-    expected = ["a b", "cat dog", "$ANIMAL", "*", "$(id)", ">", "x", f"{bench.node_scratch}/f"]
-    assert record["stdout"].splitlines() == expected
+    *words, path = record["stdout"].splitlines()
+    assert words == ["a b", "cat dog", "$ANIMAL", "*", "$(id)", ">", "x"]
+    assert re.fullmatch(f"{bench.node_scratch}/f", path)
 
 
 def test_a_quote_that_is_never_closed_is_an_error_with_its_place(bench: Bench) -> None:

@@ -18,8 +18,15 @@ def _make_local() -> Executor:
     return LocalExecutor()
 
 
+def _make_htcondor() -> Executor:
+    from markab.executors.htcondor.executor import HTCondorExecutor
+
+    return HTCondorExecutor()
+
+
 BACK_ENDS: Mapping[str, MakeExecutor] = {
     LOCAL: _make_local,
+    "htcondor": _make_htcondor,
 }
 
 
