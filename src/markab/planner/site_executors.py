@@ -22,7 +22,7 @@ from markab.spec.model import Grid, Site
 from markab.spec.profiles import canonical
 from markab.spec.suggestions import did_you_mean
 
-AVAILABLE = frozenset({LOCAL})
+AVAILABLE = frozenset({LOCAL, "htcondor"})
 
 HTCONDOR = "htcondor"
 

@@ -208,7 +208,7 @@ def _check_travels(attempt: Attempt, is_mounted: bool) -> None:
         raise AttemptFailed(
             ErrorKind.INTERNAL,
             f"job '{job.id}' runs in the scratch directory, which is not mounted at site '{job.site}'",
-            "plan with --data-configuration condorio",
+            "plan with -Dpegasus.data.configuration=condorio",
         )
 
 
