@@ -33,6 +33,7 @@ class Bindings:
         self._contact = contact
         self._timeout_s = timeout_s
         self._process: subprocess.Popen[bytes] | None = None
+        self._is_closed = False
         self._start()
 
     def submit(self, path: Path) -> int:
@@ -57,6 +58,10 @@ class Bindings:
 
     def close(self) -> None:
         """End the process."""
+        self._is_closed = True
+        self._end()
+
+    def _end(self) -> None:
         if (process := self._process) is not None:
             self._process = None
             with suppress(OSError):
@@ -85,6 +90,8 @@ class Bindings:
         return self._process
 
     def _ask(self, **request: str) -> dict[str, Any]:
+        if self._is_closed:
+            raise ExecutorUnavailable("this engine is ending")
         process = self._process or self._start()
         assert process.stdin is not None and process.stdout is not None
         try:
@@ -92,7 +99,7 @@ class Bindings:
             process.stdin.flush()
             return json.loads(self._line(process.stdout.fileno()))  # type: ignore[no-any-return]
         except (OSError, ValueError) as error:
-            self.close()  # what it still answers would be taken for the answer to another request
+            self._end()  # what it still answers would be taken for the answer to another request
             raise ExecutorUnavailable(f"the schedd gives no answer: {error}") from error
 
     def _line(self, fd: int) -> bytes:

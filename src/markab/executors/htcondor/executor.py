@@ -43,6 +43,7 @@ SETTLES_AFTER_S = 2.0
 MOST_JOBS = 200
 """So many attempts are filled and submitted at a time, so that the first run while the others are made ready."""
 MOST_IN_CONSTRAINT = 200
+ENDS_WITHIN_S = 2.0
 
 Key = tuple[int, int]
 """Position and number of an attempt of a run."""
@@ -93,6 +94,8 @@ class HTCondorExecutor:
         self._runs: dict[str, _Run] = {}
         self._waiting: list[Attempt] = []
         """Accepted, and not submitted yet."""
+        self._withdrawn: set[AttemptId] = set()
+        """Those of them that were cancelled."""
         self._submit_not_before_s = 0.0
         self._unclear: set[str] = set()
         """Runs with a submission of which it is not known whether it was accepted."""
@@ -173,9 +176,9 @@ class HTCondorExecutor:
             return
         self._closing = True
         self._wake.set()
-        self._thread.join(timeout=2 * AGAIN_AFTER_S)
-        self._clear_recorded()
-        self._schedd.close()
+        self._thread.join(timeout=ENDS_WITHIN_S)
+        self._schedd.close()  # a call that has no answer yet fails
+        self._thread.join(timeout=ENDS_WITHIN_S)
         os.close(self._news)
         os.close(self._notify)
 
@@ -202,11 +205,17 @@ class HTCondorExecutor:
             run = self._runs.get(id_.run)
             if run is not None and (job := run.jobs.get((id_.job, id_.number))) is not None:
                 job.is_cancelled = True
-        withdrawn = set(cancelled)
-        for attempt in [one for one in self._waiting if one.id in withdrawn]:
-            if attempt.id.run not in self._unclear:
-                self._waiting.remove(attempt)
-                self._end(TrackedJob(attempt), unseen_record(ErrorKind.CANCELLED, "cancelled before it was submitted"))
+        if cancelled and self._waiting:
+            self._withdrawn |= {one.id for one in self._waiting}.intersection(cancelled)
+        self._end_withdrawn()
+
+    def _end_withdrawn(self) -> None:
+        """End what was cancelled before it was submitted, as far as it is known that it was not."""
+        gone = [one for one in self._waiting if one.id in self._withdrawn and one.id.run not in self._unclear]
+        for attempt in gone:
+            self._waiting.remove(attempt)
+            self._withdrawn.discard(attempt.id)
+            self._end(TrackedJob(attempt), unseen_record(ErrorKind.CANCELLED, "cancelled before it was submitted"))
 
     # -- submission
 
@@ -283,10 +292,12 @@ class HTCondorExecutor:
             for attempt in [one for one in self._waiting if one.id.run == name and _key(one) in accepted]:
                 self._waiting.remove(attempt)
                 job = run.jobs[_key(attempt)] = TrackedJob(attempt, id=accepted[_key(attempt)])
+                job.is_cancelled = attempt.id in self._withdrawn
+                self._withdrawn.discard(attempt.id)
                 self._say(job)
             self._unclear.discard(name)
-            run.log = EventLog(run.files.place.log)  # what was read before these were known
-        return
+            run.log = EventLog(run.files.place.log)  # events were read before these were known
+        self._end_withdrawn()
 
     # -- what becomes of jobs
 
