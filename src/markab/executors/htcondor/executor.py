@@ -25,7 +25,6 @@ from markab.executors.htcondor.bindings import Bindings, are_installed
 from markab.executors.htcondor.event_log import Event, EventLog, JobId, attempt_of
 from markab.executors.htcondor.run_files import RunFiles
 from markab.executors.htcondor.schedd import Schedd, SubmissionRefused, ids_constraint, job_of
-from markab.executors.htcondor.submit_file import quoted
 from markab.executors.htcondor.tools import Tools
 from markab.executors.htcondor.tracked_job import TrackedJob
 from markab.transfers.checksum import Verified
@@ -70,7 +69,7 @@ class _Run:
     @property
     def constraint(self) -> str:
         """The expression that its jobs satisfy."""
-        return f"MarkabRun == {quoted(self.files.place.run)}"
+        return self.files.place.constraint
 
 
 class HTCondorExecutor:
@@ -185,10 +184,13 @@ class HTCondorExecutor:
     # -- the thread ----------------------------------------------------------------------------
 
     def _serve(self) -> None:
-        while not self._closing:
+        while True:
+            is_last = self._closing
             with self._work:
                 self._take_mail()
                 self._submit_waiting()
+                if is_last:
+                    return  # what was accepted is submitted
                 for run in self._runs.values():
                     self._step(run)
                 self._remove_jobs()
@@ -220,7 +222,7 @@ class HTCondorExecutor:
     # -- submission
 
     def _submit_waiting(self) -> None:
-        while self._waiting and time.monotonic() >= self._submit_not_before_s and not self._closing:
+        while self._waiting and time.monotonic() >= self._submit_not_before_s:
             self._settle_unclear()
             if self._unclear:
                 return

@@ -19,6 +19,10 @@ def main():
     for name in ("scratch", "work", "attachments"):
         if not os.path.isdir(name):
             os.mkdir(name)
+    if os.path.exists("times.json"):
+        with open("times.json", encoding="utf-8") as file:
+            for lfn, time_ns in json.load(file).items():
+                os.utime(os.path.join("scratch", lfn), ns=(time_ns, time_ns))
     os.environ.setdefault("PATH", PATH)
     sys.path.insert(0, worker)
     from markab.worker.__main__ import main as run

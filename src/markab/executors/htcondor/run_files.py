@@ -20,6 +20,8 @@ from collections.abc import Collection, Iterator, Sequence
 from importlib.resources import files as package_files
 from pathlib import Path
 
+import msgspec
+
 from markab.executors.base import Attempt, Record
 from markab.executors.htcondor.submit_file import Place, item_line, submit_text, with_queue
 from markab.executors.remote.compiled_worker import compiled_worker
@@ -28,7 +30,8 @@ from markab.plan.atomic_file import flush_directory, replacing
 from markab.transfers.checksum import Verified
 
 _SANDBOX = re.compile(r"(\d+)\.(\d+)(?:\.part)?")
-_SENT = ("spec.json", "scratch", "work", "attachments", "passwords.json")
+_TIMES = "times.json"
+_SENT = ("spec.json", "scratch", "work", "attachments", "passwords.json", _TIMES)
 
 LONGEST_TEXT = 2000
 
@@ -57,6 +60,7 @@ class RunFiles:
         """Make the sandbox of an attempt, and return its commands. Raises AttemptFailed."""
         sandbox = self.sandbox(attempt.id.job, attempt.id.number)
         sandbox.fill(attempt, brings_worker=False, is_mounted=True)
+        _write_times(sandbox.path)
         sent = [name for name in _SENT if os.path.lexists(sandbox.path / name)]
         return submit_text(attempt.job, self.place, sent)
 
@@ -113,6 +117,18 @@ class RunFiles:
             found = _SANDBOX.fullmatch(name)
             if found and (int(found[1]), int(found[2])) not in alive:
                 yield Sandbox(self.place.directory / name)
+
+
+def _write_times(sandbox: Path) -> None:
+    """Write the times of the files that go along: HTCondor gives them the time of their transfer."""
+    top = sandbox / "scratch"
+    times = {
+        os.path.relpath(path, top): os.lstat(path).st_mtime_ns
+        for directory, _, names in os.walk(top)
+        for path in (os.path.join(directory, name) for name in names)
+    }
+    if times:
+        (sandbox / _TIMES).write_bytes(msgspec.json.encode(times))
 
 
 def _write(path: Path, content: bytes) -> None:

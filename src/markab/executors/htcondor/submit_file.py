@@ -6,8 +6,9 @@ before HTCondor sees it, and by `MarkabRun`, `MarkabJob` and `MarkabAttempt` the
 
 from __future__ import annotations
 
+import hashlib
 import math
-import re
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +21,6 @@ HOLD_LIMIT_S = 1800
 """A job that is held so long is removed, so that another attempt can be made."""
 OVERTIME_S = 60
 """HTCondor ends a job so long after the limit that the worker keeps."""
-
-_PLAIN_PATH = re.compile(r"[^\x00-\x1f]+\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +36,16 @@ class Place:
     def sandbox(self, job: int, number: int) -> Path:
         """Return the directory of an attempt."""
         return self.directory / f"{job}.{number}"
+
+    @property
+    def constraint(self) -> str:
+        """The expression that the jobs of the run satisfy, and no others: not those of a copy of its directory either."""
+        return f"MarkabRun == {quoted(self.run)} && MarkabDirectory == {quoted(self.key)}"
+
+    @property
+    def key(self) -> str:
+        """What tells its directory from others."""
+        return hashlib.sha256(os.fsencode(self.directory)).hexdigest()[:16]
 
     @property
     def log(self) -> Path:
@@ -75,7 +84,8 @@ def submit_text(job: PlannedJob, place: Place, files: Sequence[str]) -> str:
         "error": "start.err",
         "batch_name": _escaped(place.workflow),
         "description": "$(name)",
-        "My.MarkabRun": quoted(place.run),
+        "My.MarkabRun": _escaped(quoted(place.run)),
+        "My.MarkabDirectory": quoted(place.key),
         "My.MarkabJob": "$(job)",
         "My.MarkabAttempt": "$(number)",
     }
@@ -159,13 +169,13 @@ def _batch_requested(job: PlannedJob) -> dict[str, str]:
     counts["TOTAL_MEMORY"] = job.memory_mb
     if batch.nodes or batch.processes_per_node:
         needs = " && ".join(f"{name}=={count}" for name, count in counts.items() if count)
-        wanted["My.remote_cerequirements"] = quoted(needs)
+        wanted["My.remote_cerequirements"] = _escaped(quoted(needs))
     return wanted
 
 
 def quoted(text: str) -> str:
     """Return a string as an expression of ClassAds has it."""
-    return '"' + _escaped(text).replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def arguments(words: Sequence[str]) -> str:
