@@ -31,7 +31,8 @@ APT::Install-Recommends "0"; APT::Sandbox::User ""; Acquire::Languages "none";
 
 def cache() -> Path:
     """Where trees are kept: what the user who runs the tests has for such things (`tests/conftest.py`)."""
-    return Path(os.environ["MARKAB_TEST_CACHE"])
+    own = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return Path(os.environ.get("MARKAB_TEST_CACHE") or os.path.join(own, "markab-tests"))
 
 
 def why_not() -> str:

@@ -148,6 +148,11 @@ class Pool:
         wanted = ["-af:j", "JobStatus", "-constraint", constraint]
         return self.command("condor_q", "-allusers", *wanted).split("\n")[:-1]
 
+    def clear(self) -> None:
+        """Remove what a test that failed left in the queue."""
+        if jobs := [line.split()[0] for line in self.queue()]:
+            self.command("condor_rm", *jobs)
+
     def kill(self, daemon: str) -> None:
         """Kill a daemon with SIGKILL: `schedd` or `startd`. The master starts it again after a few seconds."""
         killed = [pid for pid in self.processes() if _name_of(pid) == f"condor_{daemon}"]

@@ -99,7 +99,11 @@ class FakeSchedd:
 
     def find(self, position: int, number: int = 1) -> JobId:
         """Return the last job of an attempt."""
-        keys = [id_ for id_, job in self.jobs.items() if (job["MarkabJob"], job["MarkabAttempt"]) == (position, number)]
+        keys = [
+            id_
+            for id_, job in self.jobs.items()
+            if (job["MarkabJob"], job["MarkabAttempt"]) == (position, number)
+        ]
         return max(keys)
 
     def execute(self, job: JobId) -> None:
@@ -111,7 +115,9 @@ class FakeSchedd:
         self.write(job, "JobEvictedEvent")
 
     def hold(self, job: JobId, code: int, reason: str, subcode: int = 0) -> None:
-        self.jobs[job].update(JobStatus=HELD, HoldReasonCode=code, HoldReasonSubCode=subcode, HoldReason=reason)
+        self.jobs[job].update(
+            JobStatus=HELD, HoldReasonCode=code, HoldReasonSubCode=subcode, HoldReason=reason
+        )
         self.write(job, "JobHeldEvent", HoldReasonCode=code, HoldReasonSubCode=subcode, HoldReason=reason)
 
     def release(self, job: JobId) -> None:

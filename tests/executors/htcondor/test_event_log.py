@@ -75,7 +75,7 @@ def test_half_an_event_of_a_schedd_that_was_killed_costs_that_event_only() -> No
 
 
 def test_what_is_no_event_is_skipped() -> None:
-    found, read = read_events(b"noise\n<c>\n    <a n=\"Cluster\"><i>1</i></a>\n</c>\n" + RECORDED)
+    found, read = read_events(b'noise\n<c>\n    <a n="Cluster"><i>1</i></a>\n</c>\n' + RECORDED)
 
     assert found == read_events(RECORDED)[0] and read > len(RECORDED)
 
@@ -99,7 +99,21 @@ def test_a_reason_over_several_lines_with_markup_is_one_line_of_text() -> None:
     [
         (0, ["queued", "held", "over"]),
         (1, ["queued", "running", "queued", "held", "over"]),
-        (2, ["queued", "running", "queued", "running", "queued", "held", "queued", "running", "queued", "over"]),
+        (
+            2,
+            [
+                "queued",
+                "running",
+                "queued",
+                "running",
+                "queued",
+                "held",
+                "queued",
+                "running",
+                "queued",
+                "over",
+            ],
+        ),
         (4, ["queued", "running", "over"]),
     ],
 )

@@ -120,7 +120,9 @@ def test_a_job_that_is_evicted_is_queued_again_and_is_the_same_attempt(bench: Be
     assert bench.until_seen(Seen.ENDED).record["ok"]  # type: ignore[index]
 
 
-def test_a_job_that_a_person_holds_waits_with_the_words_of_htcondor_until_it_is_released(bench: Bench) -> None:
+def test_a_job_that_a_person_holds_waits_with_the_words_of_htcondor_until_it_is_released(
+    bench: Bench,
+) -> None:
     bench.submit()
     job = bench.schedd.find(1)
     bench.schedd.hold(job, 1, "via condor_hold (by user ada)")
@@ -184,7 +186,9 @@ def test_what_is_cancelled_before_it_was_submitted_never_is(bench: Bench) -> Non
     assert bench.error()["kind"] == "cancelled" and not bench.schedd.texts
 
 
-def test_what_is_cancelled_while_it_is_not_known_whether_it_was_submitted_is_removed_if_it_was(bench: Bench) -> None:
+def test_what_is_cancelled_while_it_is_not_known_whether_it_was_submitted_is_removed_if_it_was(
+    bench: Bench,
+) -> None:
     bench.schedd.swallows = 1
     bench.executor.submit([bench.attempt()])
     bench.until_seen(Seen.HELD)

@@ -55,7 +55,7 @@ def test_what_a_job_requests_is_requested_of_the_pool() -> None:
     assert made["request_cpus"] == "4" and made["request_memory"] == "2000"
     assert made["request_disk"] == "3072", "in KiB"
     assert made["request_gpus"] == "1" and made["priority"] == "5"
-    assert int(made["allowed_execute_duration"]) > 90, "the worker ends the task, and writes why"
+    assert int(made["allowed_job_duration"]) > 90, "the worker ends the task, and writes why"
     assert "request_memory" not in commands() and "request_gpus" not in commands()
 
 
@@ -83,7 +83,8 @@ def test_a_job_that_is_held_is_removed_at_last_even_if_no_engine_runs() -> None:
 
 
 @pytest.mark.parametrize(
-    "key", ["arguments", "Environment", "executable", "log", "queue 5", "+MarkabRun", "my.markabjob", "initialdir"]
+    "key",
+    ["arguments", "Environment", "executable", "log", "queue 5", "+MarkabRun", "my.markabjob", "initialdir"],
 )
 def test_what_markab_gives_itself_no_profile_can(key: str) -> None:
     assert is_reserved(key)

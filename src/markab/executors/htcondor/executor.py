@@ -161,7 +161,13 @@ class HTCondorExecutor:
                 self._reports = [report for report in self._reports if report.id not in mine]
             known = {report.id for report in found}
             found += [
-                Report(job.attempt.id, job.seen, None, job.reason if job.seen is Seen.HELD else "", str(job.id or ""))
+                Report(
+                    job.attempt.id,
+                    job.seen,
+                    None,
+                    job.reason if job.seen is Seen.HELD else "",
+                    str(job.id or ""),
+                )
                 for run in runs
                 for job in run.jobs.values()
                 if job.attempt.id in mine - known
@@ -217,7 +223,9 @@ class HTCondorExecutor:
         for attempt in gone:
             self._waiting.remove(attempt)
             self._withdrawn.discard(attempt.id)
-            self._end(TrackedJob(attempt), unseen_record(ErrorKind.CANCELLED, "cancelled before it was submitted"))
+            self._end(
+                TrackedJob(attempt), unseen_record(ErrorKind.CANCELLED, "cancelled before it was submitted")
+            )
 
     # -- submission
 
@@ -274,7 +282,10 @@ class HTCondorExecutor:
             run.query_due_s = max(run.query_due_s, time.monotonic() + SETTLES_AFTER_S)
 
     def _say_unavailable(self, attempts: Iterable[Attempt], why: str) -> None:
-        reports = [Report(one.id, Seen.HELD, None, f"HTCondor takes no jobs at the moment: {why}") for one in attempts]
+        reports = [
+            Report(one.id, Seen.HELD, None, f"HTCondor takes no jobs at the moment: {why}")
+            for one in attempts
+        ]
         self._put(reports)
 
     def _settle_unclear(self) -> None:
@@ -425,7 +436,11 @@ class HTCondorExecutor:
         if not self._removed_at or now_s < self._remove_not_before_s:
             return
         known = {job.id for run in self._runs.values() for job in run.jobs.values()}
-        due = [job for job, at_s in self._removed_at.items() if not at_s or (job in known and at_s + AGAIN_AFTER_S < now_s)]
+        due = [
+            job
+            for job, at_s in self._removed_at.items()
+            if not at_s or (job in known and at_s + AGAIN_AFTER_S < now_s)
+        ]
         for first in range(0, len(due), MOST_IN_CONSTRAINT):
             some = due[first : first + MOST_IN_CONSTRAINT]
             try:

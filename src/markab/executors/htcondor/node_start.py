@@ -14,7 +14,8 @@ PATH = "/usr/local/bin:/usr/bin:/bin"
 """Where programs are searched if the node gives its jobs no PATH, as HTCondor by itself does not."""
 
 
-def main():
+def main() -> int:
+    """Run the attempt; return the exit code of the worker."""
     worker = os.path.abspath(sys.argv[1])
     for name in ("scratch", "work", "attachments"):
         if not os.path.isdir(name):

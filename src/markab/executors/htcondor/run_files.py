@@ -86,7 +86,9 @@ class RunFiles:
     def has_returned(self, job: int, number: int) -> bool:
         """Return whether the record of an attempt is back."""
         sandbox = self.sandbox(job, number)
-        return os.path.lexists(sandbox.record) or os.path.lexists(sandbox.path / "attachments" / "record.json")
+        return os.path.lexists(sandbox.record) or os.path.lexists(
+            sandbox.path / "attachments" / "record.json"
+        )
 
     def collect(self, attempt: Attempt, verified: Verified) -> Record | None:
         """Put what came back in place, and return the record; None if there is none. May be done again."""

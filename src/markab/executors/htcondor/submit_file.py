@@ -19,8 +19,11 @@ from markab.plan.model import PlannedJob
 
 HOLD_LIMIT_S = 1800
 """A job that is held so long is removed, so that another attempt can be made."""
-OVERTIME_S = 60
-"""HTCondor ends a job so long after the limit that the worker keeps."""
+OVERTIME_S = 900
+"""HTCondor ends a job so long after the limit that the worker keeps: its time includes the transfer of files.
+
+`allowed_execute_duration` would not, but HTCondor 23.9 does not keep it for a job that has `transfer_output_files`.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,9 @@ def submit_text(job: PlannedJob, place: Place, files: Sequence[str]) -> str:
     given = {key: value for key, value in _given(job).items() if not is_reserved(key)}
     keys = {key.lower() for key in given}
     moved = _split(_take(given, "transfer_input_files"))
-    universe = next((value.strip().lower() for key, value in given.items() if key.lower() == "universe"), "vanilla")
+    universe = next(
+        (value.strip().lower() for key, value in given.items() if key.lower() == "universe"), "vanilla"
+    )
     directory = _escaped(str(place.directory))
     commands: dict[str, str] = {
         "executable": f"{directory}/{place.start.name}",
@@ -148,7 +153,7 @@ def _requested(job: PlannedJob) -> dict[str, str]:
     if job.priority:
         wanted["priority"] = str(job.priority)
     if job.max_wall_s:
-        wanted["allowed_execute_duration"] = str(math.ceil(job.max_wall_s) + OVERTIME_S)
+        wanted["allowed_job_duration"] = str(math.ceil(job.max_wall_s) + OVERTIME_S)
     return wanted
 
 
