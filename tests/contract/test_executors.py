@@ -110,9 +110,11 @@ class Bench:
         id_ = AttemptId(UUID, self.count, number)
         return Attempt(id_, job, self.context, str(self.scratch), str(self.work), checksums or {})
 
-    def wait_all(self, ids: set[AttemptId]) -> dict[AttemptId, dict[str, Any]]:
+    def wait_all(
+        self, ids: set[AttemptId], patience_s: float = PATIENCE_S
+    ) -> dict[AttemptId, dict[str, Any]]:
         records: dict[AttemptId, dict[str, Any]] = {}
-        give_up = time.monotonic() + PATIENCE_S
+        give_up = time.monotonic() + patience_s
         while ids - records.keys():
             assert time.monotonic() < give_up, "the executor reports nothing"
             for report in self.executor.wait(1.0):

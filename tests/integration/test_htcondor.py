@@ -14,7 +14,7 @@ from contract.test_executors import Bench, Case, shell
 from integration.tools import ends_of, job_line, journal, markab, plan, write_workflow
 from kit.htcondor_pool import Pool
 from kit.htcondor_site import shell_catalog, write_sites
-from kit.waiting import wait_until
+from kit.waiting import PATIENCE_S, wait_until
 from markab.executors.base import Attempt, Seen
 from markab.executors.htcondor.executor import HTCondorExecutor
 from markab.executors.htcondor.tools import Tools
@@ -264,12 +264,16 @@ def test_a_schedd_that_is_killed_comes_back_and_nothing_is_lost(bench: PoolBench
     assert {path.name: path.read_text() for path in runs.iterdir()} == {str(n): "x\n" for n in range(6)}
 
 
-def test_jobs_of_a_startd_that_is_killed_run_again(bench: PoolBench, tmp_path: Path) -> None:
+def test_jobs_of_a_startd_that_is_killed_run_again_when_their_lease_is_over(bench: PoolBench) -> None:
+    lease = {"job_lease_duration": "20"}
     attempts = [
-        bench.start(f"sleep 3; echo {n} > o{n}", id=f"j{n}", outputs=[Output(f"o{n}")]) for n in range(4)
+        bench.start(f"sleep 3; echo {n} > o{n}", lease, id=f"j{n}", outputs=[Output(f"o{n}")])
+        for n in range(4)
     ]
     bench.until_runs()
     bench.pool.kill("startd")
 
-    assert all(one["ok"] for one in bench.wait_all({attempt.id for attempt in attempts}).values())
+    ids = {attempt.id for attempt in attempts}
+    records = bench.wait_all(ids, patience_s=3 * PATIENCE_S)
+    assert all(record["ok"] for record in records.values())
     assert sorted(os.listdir(bench.scratch)) == ["o0", "o1", "o2", "o3"]
