@@ -11,9 +11,15 @@ from typing import Any
 
 from markab.errors import ExecutorUnavailable
 from markab.executors.htcondor.event_log import JobId
-from markab.executors.htcondor.schedd import COMPLETED, HELD, REMOVED, RUNNING, Ad, SubmissionRefused
-
-IDLE = 1
+from markab.executors.htcondor.schedd import (
+    COMPLETED,
+    HELD,
+    IDLE,
+    REMOVED,
+    RUNNING,
+    Ad,
+    SubmissionRefused,
+)
 
 
 @dataclass

@@ -191,7 +191,7 @@ def test_what_is_cancelled_while_it_is_not_known_whether_it_was_submitted_is_rem
 ) -> None:
     bench.schedd.swallows = 1
     bench.executor.submit([bench.attempt()])
-    bench.until_seen(Seen.HELD)
+    bench.until_seen(Seen.QUEUED)
     bench.schedd.silent = 5
     bench.executor.cancel([bench.attempt().id])
 
@@ -241,7 +241,7 @@ def test_a_worker_that_was_killed_is_an_end_by_signal(bench: Bench) -> None:
 def test_a_schedd_that_does_not_answer_delays_jobs_and_says_why(bench: Bench) -> None:
     bench.schedd.silent = 4
     bench.executor.submit([bench.attempt()])
-    assert "Failed to connect" in bench.until_seen(Seen.HELD).reason
+    assert "Failed to connect" in bench.until_seen(Seen.QUEUED).reason
     bench.until(lambda: bench.schedd.jobs)
 
     bench.until_seen(Seen.QUEUED)
@@ -251,7 +251,7 @@ def test_a_schedd_that_does_not_answer_delays_jobs_and_says_why(bench: Bench) ->
 def test_a_submission_whose_answer_is_lost_is_not_made_twice(bench: Bench) -> None:
     bench.schedd.swallows = 1
     bench.executor.submit([bench.attempt(1), bench.attempt(2)])
-    bench.until_seen(Seen.QUEUED, 2)
+    bench.until(lambda: [one for one in bench.reports if one.native_id == "1.1"])
     bench.schedd.terminate(bench.schedd.find(1))
     bench.schedd.terminate(bench.schedd.find(2))
     bench.until_seen(Seen.ENDED, 2)
@@ -262,7 +262,7 @@ def test_a_submission_whose_answer_is_lost_is_not_made_twice(bench: Bench) -> No
 def test_a_submission_whose_answer_is_lost_and_that_ended_meanwhile_is_not_made_twice(bench: Bench) -> None:
     bench.schedd.swallows = 1
     bench.executor.submit([bench.attempt()])
-    bench.until_seen(Seen.HELD)
+    bench.until_seen(Seen.QUEUED)
     if bench.schedd.jobs:
         bench.schedd.terminate(bench.schedd.find(1))
     bench.until_seen(Seen.ENDED)
@@ -296,6 +296,17 @@ def test_an_attempt_with_the_number_of_an_earlier_one_does_nothing(bench: Bench)
 
 
 # --- what the log does not tell ---
+
+
+def test_a_job_that_no_machine_suits_waits_with_the_words_of_htcondor(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "QUERY_EVERY_S", 0.02)
+    bench.submit()
+    bench.schedd.jobs[bench.schedd.find(1)]["LastRejMatchReason"] = "no match found "
+
+    bench.until(lambda: [one for one in bench.reports if one.reason == "no match found"])
+    assert {one.seen for one in bench.reports} == {Seen.QUEUED}
 
 
 @pytest.mark.parametrize("record", ["", None], ids=["with record", "without"])

@@ -7,7 +7,6 @@ import pytest
 
 from kit.made_run import compute
 from markab.executors.htcondor.submit_file import (
-    HOLD_LIMIT_S,
     Place,
     arguments,
     item_line,
@@ -76,10 +75,6 @@ def test_profiles_are_passed_on_and_go_before_what_the_plan_requests() -> None:
     assert made["concurrency_limits"] == "db:2" and made["requirements"] == "HasGluster"
     assert made["Request_Memory"] == "1 GB" and "request_memory" not in made
     assert made["periodic_remove"] == "False"
-
-
-def test_a_job_that_is_held_is_removed_at_last_even_if_no_engine_runs() -> None:
-    assert f"> {HOLD_LIMIT_S})" in commands()["periodic_remove"]
 
 
 @pytest.mark.parametrize(

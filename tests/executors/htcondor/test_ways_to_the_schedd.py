@@ -56,7 +56,9 @@ def test_what_passes_is_no_refusal(text: str) -> None:
 
 
 def test_the_queue_is_read_as_json_and_an_empty_one_may_print_nothing(programs: Path) -> None:
-    program(programs, "condor_q", """echo '[{"ClusterId": 3, "ProcId": 1, "JobStatus": 5, "HoldReason": "a"}]'""")
+    program(
+        programs, "condor_q", """echo '[{"ClusterId": 3, "ProcId": 1, "JobStatus": 5, "HoldReason": "a"}]'"""
+    )
     program(programs, "condor_history", "true")
 
     assert [ad["ClusterId"] for ad in Tools().query("true")] == [3]

@@ -161,16 +161,7 @@ class HTCondorExecutor:
                 self._reports = [report for report in self._reports if report.id not in mine]
             known = {report.id for report in found}
             found += [
-                Report(
-                    job.attempt.id,
-                    job.seen,
-                    None,
-                    job.reason if job.seen is Seen.HELD else "",
-                    str(job.id or ""),
-                )
-                for run in runs
-                for job in run.jobs.values()
-                if job.attempt.id in mine - known
+                job.state() for run in runs for job in run.jobs.values() if job.attempt.id in mine - known
             ]
         self._wake.set()
         return found
@@ -282,11 +273,8 @@ class HTCondorExecutor:
             run.query_due_s = max(run.query_due_s, time.monotonic() + SETTLES_AFTER_S)
 
     def _say_unavailable(self, attempts: Iterable[Attempt], why: str) -> None:
-        reports = [
-            Report(one.id, Seen.HELD, None, f"HTCondor takes no jobs at the moment: {why}")
-            for one in attempts
-        ]
-        self._put(reports)
+        reason = f"HTCondor takes no jobs at the moment: {why}"
+        self._put([Report(one.id, Seen.QUEUED, None, reason) for one in attempts])
 
     def _settle_unclear(self) -> None:
         """Find out which of the attempts that wait were accepted although no answer came."""

@@ -29,8 +29,8 @@ ATTRIBUTES = (
     "LastRejMatchReason",
 )
 
-REMOVED, COMPLETED, HELD, RUNNING = 3, 4, 5, 2
-"""Values of JobStatus; 1 is idle."""
+IDLE, RUNNING, REMOVED, COMPLETED, HELD = 1, 2, 3, 4, 5
+"""Values of JobStatus."""
 
 
 class SubmissionRefused(ExecutorError):

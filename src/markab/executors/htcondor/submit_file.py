@@ -17,8 +17,6 @@ from markab.executors.htcondor.event_log import attempt_note
 from markab.plan.condor_commands import is_reserved
 from markab.plan.model import PlannedJob
 
-HOLD_LIMIT_S = 1800
-"""A job that is held so long is removed, so that another attempt can be made."""
 OVERTIME_S = 900
 """HTCondor ends a job so long after the limit that the worker keeps: its time includes the transfer of files.
 
@@ -106,10 +104,6 @@ def submit_text(job: PlannedJob, place: Place, files: Sequence[str]) -> str:
         }
     wanted = _requested(job) | (_batch_requested(job) if universe == "grid" else {})
     commands |= {key: value for key, value in wanted.items() if key.lower() not in keys}
-    if "periodic_remove" not in keys:
-        commands["periodic_remove"] = (
-            f"(JobStatus == 5) && ((time() - EnteredCurrentStatus) > {HOLD_LIMIT_S})"
-        )
     lines = [f"{key} = {value}" for key, value in (commands | given).items()]
     return "".join(f"{' '.join(line.splitlines())}\n" for line in lines)
 

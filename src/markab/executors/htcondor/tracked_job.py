@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from markab.executors.base import Attempt, Report, Seen
 from markab.executors.htcondor.event_log import Event, JobId
 from markab.executors.htcondor.hold_codes import SPOOLING, hold_kind
-from markab.executors.htcondor.schedd import COMPLETED, HELD, REMOVED, RUNNING, Ad
+from markab.executors.htcondor.schedd import COMPLETED, HELD, IDLE, REMOVED, RUNNING, Ad
 
 _QUEUED_AGAIN = frozenset(
     {"JobEvicted", "ShadowException", "JobReconnectFailed", "ReconnectFailed", "JobReleased", "JobRelease"}
@@ -26,7 +26,7 @@ class TrackedJob:
     attempt: Attempt
     seen: Seen = Seen.QUEUED
     reason: str = ""
-    """Why it is held."""
+    """Why it is held, or what is known of why it waits."""
     id: JobId | None = None
     others: list[JobId] = field(default_factory=list)
     """Further jobs of the same attempt: a submission that seemed to fail, and did not."""
@@ -86,6 +86,8 @@ class TrackedJob:
             self._is_held(ad.get("HoldReasonCode"), ad.get("HoldReasonSubCode"), _line(ad.get("HoldReason")))
         elif status == RUNNING and self.seen is not Seen.RUNNING:
             self._runs()
+        elif status == IDLE and self.seen is Seen.QUEUED:
+            self.reason = _line(ad.get("LastRejMatchReason"))
 
     def apply_history(self, ad: Ad) -> None:
         """Take what the history says of it, after it left the queue."""
@@ -101,8 +103,12 @@ class TrackedJob:
         if self.told == (self.seen, self.reason):
             return None
         self.told = self.seen, self.reason
-        reason = self.reason if self.seen is Seen.HELD else ""
-        return Report(self.attempt.id, self.seen, None, reason, str(self.id or ""))
+        return self.state()
+
+    def state(self) -> Report:
+        """Return its state."""
+        host = self.host if self.seen is Seen.RUNNING else ""
+        return Report(self.attempt.id, self.seen, None, self.reason, str(self.id or ""), host)
 
     def _runs(self) -> None:
         self.seen, self.reason, self.failure = Seen.RUNNING, "", ""
