@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,8 @@ from kit.htcondor_pool import Pool
 from kit.htcondor_site import shell_catalog, write_sites
 from kit.waiting import PATIENCE_S, wait_until
 from markab.executors.base import Attempt, Seen
-from markab.executors.htcondor.executor import HTCondorExecutor
+from markab.executors.htcondor.executor import HTCondorExecutor, make_schedd
+from markab.executors.htcondor.schedd import Schedd
 from markab.executors.htcondor.tools import Tools
 from markab.plan.model import BatchRequest, Output
 
@@ -243,6 +244,25 @@ def test_a_job_of_the_universe_local_runs_on_the_submit_host(bench: PoolBench) -
     record = bench.wait_all({attempt.id})[attempt.id]
     assert record["ok"] and record["cwd"].startswith(str(bench.submit_dir))
     assert (bench.scratch / "out").read_text() == "1\n"
+
+
+@pytest.mark.parametrize("make", [make_schedd, Tools], ids=["bindings", "commands"])
+def test_a_schedd_elsewhere_gets_the_files_and_gives_them_back(
+    htcondor: Pool, tmp_path: Path, make: Callable[[str], Schedd]
+) -> None:
+    name = htcondor.command("condor_status", "-schedd", "-af", "Name").strip()
+    bench = open_pool_bench(htcondor, tmp_path, contact=name, make=make)
+    inputs = [bench.stage("deep/in", "1\n")]
+    attempts = [
+        bench.start(f"cat deep/in > o{n}; exit {n}", id=f"j{n}", inputs=inputs, outputs=[Output(f"o{n}")])
+        for n in range(2)
+    ]
+    records = bench.wait_all({attempt.id for attempt in attempts}, 3 * PATIENCE_S)
+
+    assert records[attempts[0].id]["ok"] and (bench.scratch / "o0").read_text() == "1\n"
+    assert records[attempts[1].id]["error"]["message"] == "task 'ID1' ended with exit code 1"
+    wait_until(lambda: not htcondor.queue(), every_s=0.2, what="jobs are left in the queue")
+    bench.executor.close()
 
 
 # -- parts of the pool that fail -------------------------------------------------------------------

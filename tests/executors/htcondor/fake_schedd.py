@@ -21,6 +21,8 @@ from markab.executors.htcondor.schedd import (
     SubmissionRefused,
 )
 
+SUCCESS = '{"ok": true, "host": "node7", "start": 1.0, "end": 2.0}'
+
 
 @dataclass
 class FakeSchedd:
@@ -36,6 +38,7 @@ class FakeSchedd:
     """So many submissions are accepted, and the answer is lost."""
     writes_log: bool = True
     removals: list[str] = field(default_factory=list)
+    retrieved: list[str] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
     """The submit files."""
     log: Path = Path()
@@ -76,6 +79,13 @@ class FakeSchedd:
     def history(self, constraint: str) -> Sequence[Ad]:
         self._answer()
         return [job for job in self.ended if f'"{job["MarkabRun"]}"' in constraint]
+
+    def retrieve(self, constraint: str) -> None:
+        self._answer()
+        self.retrieved.append(constraint)
+        for job in self.jobs.values():
+            if job["JobStatus"] == COMPLETED:
+                _put_record(job["Directory"], job["Record"])
 
     def remove(self, constraint: str) -> None:
         self._answer()
@@ -138,16 +148,23 @@ class FakeSchedd:
         """Let a job end; what comes back is a record of success, the one given, or none."""
         directory: Path = self.jobs[job]["Directory"]
         if record is not None:
-            text = record or '{"ok": true, "host": "node7", "start": 1.0, "end": 2.0}'
-            (directory / "attachments").mkdir(parents=True, exist_ok=True)
-            (directory / "attachments/record.json").write_text(text)
+            _put_record(directory, record or SUCCESS)
         ended = {"ExitSignal": signal} if signal else {"ExitCode": code}
         self._leave(job, JobStatus=COMPLETED, ExitBySignal=bool(signal), **ended)
         end = {"TerminatedBySignal": signal} if signal else {"ReturnValue": code}
         self.write(job, "JobTerminatedEvent", TerminatedNormally=not signal, **end)
 
+    def complete(self, job: JobId) -> None:
+        """Let a job of a schedd elsewhere end: it stays in the queue, with its files."""
+        self.jobs[job].update(JobStatus=COMPLETED, ExitCode=0, ExitBySignal=False, Record=SUCCESS)
+
     def _leave(self, job: JobId, **attributes: Any) -> None:
         self.ended.append(self.jobs.pop(job) | attributes)
+
+
+def _put_record(directory: Path, text: str) -> None:
+    (directory / "attachments").mkdir(parents=True, exist_ok=True)
+    (directory / "attachments/record.json").write_text(text)
 
 
 def _value(text: str, command: str) -> str:

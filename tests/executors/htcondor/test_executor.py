@@ -370,6 +370,41 @@ def test_a_job_of_an_attempt_that_is_not_under_way_is_removed(
     assert bench.schedd.find(1) and bench.schedd.find(3)
 
 
+# --- a schedd elsewhere ---
+
+
+@pytest.fixture
+def far(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    """Its schedd is named by a contact, and its log stays there."""
+    monkeypatch.setattr(module, "QUERY_ELSEWHERE_EVERY_S", 0.02)
+    bench.executor.close()
+    bench.schedd.writes_log = False
+    bench.executor = HTCondorExecutor("schedd@far", make=lambda contact: bench.schedd)
+    return bench
+
+
+def test_files_of_a_job_that_a_schedd_elsewhere_completed_are_brought_back_before_it_is_removed(
+    far: Bench,
+) -> None:
+    far.submit()
+    job = far.schedd.find(1)
+    far.schedd.execute(job)
+    far.until_seen(Seen.RUNNING)
+    far.schedd.complete(job)
+
+    assert far.until_seen(Seen.ENDED).record["ok"]  # type: ignore[index]
+    assert len(far.schedd.retrieved) == 1
+    far.until(lambda: not far.schedd.jobs)
+
+
+def test_files_that_do_not_come_back_from_a_schedd_elsewhere_are_fetched_again(far: Bench) -> None:
+    far.submit()
+    far.schedd.complete(far.schedd.find(1))
+    far.schedd.silent = 4
+
+    assert far.until_seen(Seen.ENDED).record["ok"]  # type: ignore[index]
+
+
 # --- crashes of the engine ---
 
 

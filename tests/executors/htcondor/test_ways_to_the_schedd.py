@@ -31,7 +31,7 @@ def test_a_submission_answers_with_its_cluster(programs: Path) -> None:
     program(programs, "condor_submit", f'echo "$@" > {programs}/words; echo "17.0 - 17.199"')
 
     assert Tools("schedd@far").submit(Path("/r/1.sub")) == 17
-    assert (programs / "words").read_text() == "-name schedd@far -terse /r/1.sub\n"
+    assert (programs / "words").read_text() == "-name schedd@far -spool -terse /r/1.sub\n"
 
 
 def test_a_refused_submission_has_the_words_of_htcondor(programs: Path) -> None:

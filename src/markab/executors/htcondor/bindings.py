@@ -38,7 +38,7 @@ class Bindings:
 
     def submit(self, path: Path) -> int:
         """Send the file, which the process reads."""
-        answer = self._ask(do="submit", path=str(path))
+        answer = self._ask(do="submit", path=str(path), spools=bool(self._contact))
         if "error" in answer:
             raise refusal(answer["error"])
         return int(answer["cluster"])
@@ -50,6 +50,11 @@ class Bindings:
     def history(self, constraint: str) -> Sequence[Ad]:
         """Ask for those that have left it."""
         return self._ads("history", constraint)
+
+    def retrieve(self, constraint: str) -> None:
+        """Bring files of completed jobs back."""
+        if "error" in (answer := self._ask(do="retrieve", constraint=constraint)):
+            raise ExecutorUnavailable(_line(answer["error"]))
 
     def remove(self, constraint: str) -> None:
         """Request that jobs be removed."""
@@ -89,7 +94,7 @@ class Bindings:
         )
         return self._process
 
-    def _ask(self, **request: str) -> dict[str, Any]:
+    def _ask(self, **request: str | bool) -> dict[str, Any]:
         if self._is_closed:
             raise ExecutorUnavailable("this engine is ending")
         process = self._process or self._start()

@@ -7,6 +7,9 @@ what the thread found, and never waits for the network.
 
 The record that comes back with an attempt is the truth. HTCondor delivers a sandbox once, when the job is over, so two
 jobs of one attempt could do harm only by running at once: a second one is removed as soon as it is seen.
+
+A schedd elsewhere, to which a site's contact leads, gets the files with the submission (it spools them), is asked for the
+states of jobs, and for the files of each that is completed; only then is that removed from its queue.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ import os
 import select
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 
 from markab.errors import ExecutorUnavailable, MarkabError
@@ -24,7 +27,14 @@ from markab.executors.base import Attempt, Record, Report, Seen
 from markab.executors.htcondor.bindings import Bindings, are_installed
 from markab.executors.htcondor.event_log import Event, EventLog, JobId, attempt_of
 from markab.executors.htcondor.run_files import RunFiles
-from markab.executors.htcondor.schedd import Schedd, SubmissionRefused, ids_constraint, job_of
+from markab.executors.htcondor.schedd import (
+    COMPLETED,
+    Ad,
+    Schedd,
+    SubmissionRefused,
+    ids_constraint,
+    job_of,
+)
 from markab.executors.htcondor.tools import Tools
 from markab.executors.htcondor.tracked_job import TrackedJob
 from markab.transfers.checksum import Verified
@@ -35,6 +45,8 @@ from markab.worker.record import make_record, unseen_record
 LOOK_EVERY_S = 0.1
 """How often the logs are looked at while a job is under way: one call of the system for each run."""
 QUERY_EVERY_S = 60.0
+QUERY_ELSEWHERE_EVERY_S = 5.0
+"""A schedd elsewhere keeps its log to itself."""
 AGAIN_AFTER_S = 10.0
 """A call of the schedd that failed is made again after this time."""
 SETTLES_AFTER_S = 2.0
@@ -78,6 +90,7 @@ class HTCondorExecutor:
     def __init__(self, contact: str = "", make: Callable[[str], Schedd] = make_schedd) -> None:
         """Use the schedd of this machine, or the one named."""
         self._contact = contact
+        self._query_every_s = QUERY_ELSEWHERE_EVERY_S if contact else QUERY_EVERY_S
         self._schedd = make(contact)
         self._verified = Verified()
         self._last_number: dict[tuple[str, int], int] = {}
@@ -271,6 +284,8 @@ class HTCondorExecutor:
                 run.by_id[JobId(cluster, proc)] = _key(attempt)
                 self._say(job)
             run.query_due_s = max(run.query_due_s, time.monotonic() + SETTLES_AFTER_S)
+            if self._contact:
+                run.query_due_s = min(run.query_due_s, time.monotonic() + self._query_every_s)
 
     def _say_unavailable(self, attempts: Iterable[Attempt], why: str) -> None:
         reason = f"HTCondor takes no jobs at the moment: {why}"
@@ -321,12 +336,14 @@ class HTCondorExecutor:
 
     def _query(self, run: _Run) -> None:
         """Ask the schedd for what the log may have missed."""
-        run.query_due_s = time.monotonic() + QUERY_EVERY_S
+        run.query_due_s = time.monotonic() + self._query_every_s
         try:
             ads = self._schedd.query(run.constraint)
             found = {(int(ad["MarkabJob"]), int(ad["MarkabAttempt"])): ad for ad in ads}
             for event in run.log.read():
                 self._apply(run, event)
+            if self._contact:
+                self._bring_back(run, found)
             gone = []
             for key, job in run.jobs.items():
                 if (ad := found.get(key)) is not None:
@@ -340,6 +357,21 @@ class HTCondorExecutor:
             return
         if run.is_swept and run.files.place.run not in self._unclear:
             self._want_removed(job_of(ad) for key, ad in found.items() if key not in run.jobs)
+
+    def _bring_back(self, run: _Run, found: Mapping[Key, Ad]) -> None:
+        """Get the files of the jobs that a schedd elsewhere has completed."""
+        done = {
+            key: ad
+            for key, ad in found.items()
+            if ad.get("JobStatus") == COMPLETED and key in run.jobs and not run.jobs[key].is_over
+        }
+        if not done:
+            return
+        jobs = [job_of(ad) for ad in done.values()]
+        self._schedd.retrieve(ids_constraint(jobs))
+        for key, ad in done.items():
+            run.jobs[key].apply_history(ad)
+        self._want_removed(jobs)
 
     def _ask_history(self, run: _Run, gone: Sequence[TrackedJob]) -> None:
         """Learn how jobs ended that are not in the queue, and of which the log does not tell."""

@@ -3,9 +3,9 @@
 The bindings hold Python's lock while they wait for the network, so in the engine a schedd that does not answer would
 stop everything. One request a line of stdin, one answer a line of stdout, both JSON:
 
-    {"do": "submit", "path": P}                     {"cluster": N}
+    {"do": "submit", "path": P, "spools": bool}     {"cluster": N}
     {"do": "query" or "history", "constraint": C}   {"ads": [{attribute: value}, …]}
-    {"do": "remove", "constraint": C}               {}
+    {"do": "remove" or "retrieve", "constraint": C} {}
                                                     {"error": text} in place of any answer
 
 It ends with its stdin.
@@ -61,7 +61,14 @@ def _do(schedd: Any, request: dict[str, Any]) -> dict[str, Any]:
     what = request["do"]
     if what == "submit":
         with open(request["path"], encoding="utf-8") as file:
-            return {"cluster": schedd.submit(htcondor2.Submit(file.read())).cluster()}
+            text = file.read()
+        result = schedd.submit(htcondor2.Submit(text), spool=request["spools"])
+        if request["spools"]:
+            schedd.spool(result)
+        return {"cluster": result.cluster()}
+    if what == "retrieve":
+        schedd.retrieve(request["constraint"])
+        return {}
     if what == "remove":
         schedd.act(htcondor2.JobAction.Remove, request["constraint"])
         return {}

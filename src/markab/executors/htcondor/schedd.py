@@ -47,6 +47,8 @@ class Schedd(Protocol):
     def submit(self, path: Path) -> int:
         """Submit a file, and return the number of its cluster; all of its jobs are accepted, or none.
 
+        A schedd elsewhere is sent the files too.
+
         Raises:
             SubmissionRefused: it will never be accepted.
         """
@@ -58,6 +60,10 @@ class Schedd(Protocol):
 
     def history(self, constraint: str) -> Sequence[Ad]:
         """Return those that have left it."""
+        ...
+
+    def retrieve(self, constraint: str) -> None:
+        """Bring the files of completed jobs back from a schedd elsewhere. May be done again."""
         ...
 
     def remove(self, constraint: str) -> None:

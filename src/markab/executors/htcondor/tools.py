@@ -24,10 +24,11 @@ class Tools:
     def __init__(self, contact: str = "") -> None:
         """Use the schedd of this machine, or the one of that name."""
         self._to = ["-name", contact] if contact else []
+        self._spools = ["-spool"] if contact else []
 
     def submit(self, path: Path) -> int:
         """Run `condor_submit`."""
-        done = _run(["condor_submit", *self._to, "-terse", str(path)])
+        done = _run(["condor_submit", *self._to, *self._spools, "-terse", str(path)])
         found = _CLUSTER.search(done.stdout)
         if done.returncode == 0 and found:
             return int(found[1])
@@ -40,6 +41,12 @@ class Tools:
     def history(self, constraint: str) -> Sequence[Ad]:
         """Run `condor_history`."""
         return _ads(["condor_history", *self._to, *_select(constraint)])
+
+    def retrieve(self, constraint: str) -> None:
+        """Run `condor_transfer_data`."""
+        done = _run(["condor_transfer_data", *self._to, "-constraint", constraint])
+        if done.returncode != 0:
+            raise ExecutorUnavailable(f"condor_transfer_data: {_words(done)}")
 
     def remove(self, constraint: str) -> None:
         """Run `condor_rm`."""
