@@ -65,6 +65,23 @@ def test_a_diamond_runs_on_the_pool_in_each_data_configuration(
     assert htcondor.queue() == []
 
 
+def test_profiles_of_a_workflow_reach_the_job(htcondor: Pool, tmp_path: Path) -> None:
+    write_sites(tmp_path, condor={"+ProjectName": '"CMS"'})
+    look = "-c 'grep -E \"^(ProjectName|RequestMemory|RequestCpus|Args|Rank) \" $_CONDOR_JOB_AD > ad'"
+    profiles = {
+        "condor": {"request_memory": "123", "rank": "Memory", "arguments": "evil"},
+        "pegasus": {"cores": "2"},
+    }
+    job = job_line("look", "sh", look, outputs=["ad"], profiles=profiles)
+    workflow = write_workflow(tmp_path, [job], **shell_catalog())
+    submit_dir = plan(workflow, "--sites", "pool", "--output-dir", tmp_path / "out", cwd=tmp_path)
+    markab("run", submit_dir, cwd=tmp_path)
+
+    facts = dict(line.split(" = ", 1) for line in (tmp_path / "out/ad").read_text().splitlines())
+    assert facts.pop("Args", "").find("evil") == -1
+    assert facts == {"ProjectName": '"CMS"', "RequestMemory": "123", "RequestCpus": "2", "Rank": "Memory"}
+
+
 # -- jobs, one by one ------------------------------------------------------------------------------
 
 

@@ -1,12 +1,8 @@
-"""`kill -9` of the engine while its jobs are in an HTCondor pool: the run is continued, and no job is lost or left behind.
-
-How many kills: `MARKAB_KILLS`, or a few.
-"""
+"""`kill -9` of the engine while its jobs are in an HTCondor pool: the run is continued, and no job is lost or left behind."""
 
 from __future__ import annotations
 
 import hashlib
-import os
 import random
 import signal
 import subprocess
@@ -24,8 +20,7 @@ from kit.waiting import wait_until
 
 pytestmark = pytest.mark.integration
 
-LAYERS, WIDTH = 4, 5
-KILLS = int(os.environ.get("MARKAB_KILLS", "8"))
+WIDTH = 5
 
 STEP = """#!/bin/sh
 # Writes to $2 what follows from its name $1 and its inputs. Two of one name at a time are seen.
@@ -38,11 +33,11 @@ rmdir "$WITNESS/alive-$name"
 """
 
 
-def write_layers(top: Path) -> Path:
+def write_layers(top: Path, layers: int) -> Path:
     step = script(top / "step.sh", STEP)
     (top / "witness").mkdir()
     jobs = []
-    for layer in range(LAYERS):
+    for layer in range(layers):
         for column in range(WIDTH):
             inputs = [f"s{layer - 1}x{each}.txt" for each in (column, (column + 1) % WIDTH)] if layer else []
             name = f"s{layer}x{column}"
@@ -55,9 +50,9 @@ def write_layers(top: Path) -> Path:
     return write_workflow(top, jobs, transformationCatalog={"transformations": [program]})
 
 
-def expected_results() -> dict[str, str]:
+def expected_results(layers: int) -> dict[str, str]:
     made: dict[str, str] = {}
-    for layer in range(LAYERS):
+    for layer in range(layers):
         for column in range(WIDTH):
             inputs = (
                 [made[f"s{layer - 1}x{each}.txt"] for each in (column, (column + 1) % WIDTH)] if layer else []
@@ -96,13 +91,14 @@ def moments(submit_dir: Path, chance: random.Random) -> list[Callable[[], bool]]
     ]
 
 
-def test_a_killed_engine_goes_on_with_the_jobs_that_are_in_the_pool(htcondor: Pool, tmp_path: Path) -> None:
-    write_sites(tmp_path)
-    words = ["--sites", "pool", "--output-dir", tmp_path / "results"]
-    submit_dir = plan(write_layers(tmp_path), *words, cwd=tmp_path)
+def run_through_kills(pool: Pool, top: Path, kills: int, layers: int) -> str:
+    """Kill the engine of a run so often, continue it, and check all that must hold; return the figures."""
+    write_sites(top)
+    words = ["--sites", "pool", "--output-dir", top / "results"]
+    submit_dir = plan(write_layers(top, layers), *words, cwd=top)
     chance, killed = random.Random(2), 0
 
-    for number in range(KILLS):
+    for number in range(kills):
         is_so = moments(submit_dir, chance)[number % 6]
         engine = subprocess.Popen(
             [sys.executable, "-m", "markab", "run", str(submit_dir)],
@@ -115,16 +111,20 @@ def test_a_killed_engine_goes_on_with_the_jobs_that_are_in_the_pool(htcondor: Po
         engine.send_signal(signal.SIGKILL)
         engine.wait()
 
-    markab("run", submit_dir, cwd=tmp_path)
+    markab("run", submit_dir, cwd=top)
 
-    results = {path.name: path.read_text() for path in (tmp_path / "results").iterdir()}
-    assert results == expected_results()
+    results = {path.name: path.read_text() for path in (top / "results").iterdir()}
+    assert results == expected_results(layers)
     records = journal(submit_dir)
     ends = Counter(entry["job"] for entry in records if entry["event"] == "end" and entry["record"]["ok"])
     assert set(ends.values()) == {1}, "a job succeeded more than once"
-    assert not (tmp_path / "witness/twice").exists(), "two attempts of one job ran at the same time"
-    assert killed >= KILLS / 2, "the run was over too soon"
-    wait_until(lambda: not htcondor.queue(), every_s=0.2, what="jobs are left in the queue")
-    runs = Counter((tmp_path / "witness/runs").read_text().split())
+    assert not (top / "witness/twice").exists(), "two attempts of one job ran at the same time"
+    assert killed >= kills / 2, "the run was over too soon"
+    wait_until(lambda: not pool.queue(), every_s=0.2, what="jobs are left in the queue")
+    runs = Counter((top / "witness/runs").read_text().split())
     assert set(runs) == {name.removesuffix(".txt") for name in results}
-    print(f"{killed} kills, {sum(runs.values())} runs of {len(runs)} tasks")
+    return f"{killed} kills, {sum(runs.values())} runs of {len(runs)} tasks"
+
+
+def test_a_killed_engine_goes_on_with_the_jobs_that_are_in_the_pool(htcondor: Pool, tmp_path: Path) -> None:
+    assert run_through_kills(htcondor, tmp_path, kills=8, layers=4)

@@ -117,6 +117,7 @@ SEC_CLIENT_AUTHENTICATION_METHODS = IDTOKENS
 SEC_TOKEN_DIRECTORY = {top}/client.d
 SCHEDD_ADDRESS_FILE = {top}/spool/.schedd_address
 SCHEDD_DAEMON_AD_FILE = {top}/spool/.schedd_classad
+CONDOR_IDS = {ids}
 DAGMAN_USE_STRICT = 0
 """
 _DIRECTORIES = ("log", "spool", "execute", "lock", "run", "sock", "passwords.d", "tokens.d", "client.d")
@@ -186,7 +187,14 @@ def shared_pool() -> Iterator[Pool]:
 
 def _start(top: Path, tree: Path) -> None:
     user = pwd.getpwuid(_USER if os.getuid() == 0 else os.getuid()).pw_name
-    values = {"top": top, "tree": tree, "port": _free_port(), "me": user, "slots": SLOTS}
+    values = {
+        "top": top,
+        "tree": tree,
+        "port": _free_port(),
+        "me": user,
+        "slots": SLOTS,
+        "ids": f"{os.getuid()}.{os.getgid()}",
+    }
     for name in _DIRECTORIES:
         (top / name).mkdir(mode=0o700 if name.endswith(".d") else 0o755, exist_ok=True)
     key = top / "passwords.d" / "POOL"

@@ -11,6 +11,7 @@ import pytest
 from executors.htcondor.fake_schedd import FakeSchedd
 from kit.made_run import compute
 from kit.waiting import PATIENCE_S
+from markab.errors import ExecutorUnavailable
 from markab.executors.attempt_id import AttemptId
 from markab.executors.base import Attempt, Report, RunContext, Seen
 from markab.executors.htcondor import executor as module
@@ -397,11 +398,21 @@ def test_files_of_a_job_that_a_schedd_elsewhere_completed_are_brought_back_befor
     far.until(lambda: not far.schedd.jobs)
 
 
-def test_files_that_do_not_come_back_from_a_schedd_elsewhere_are_fetched_again(far: Bench) -> None:
+def test_files_that_do_not_come_back_from_a_schedd_elsewhere_are_fetched_again(
+    far: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    retrieve, failures = far.schedd.retrieve, iter(range(3))
+
+    def failing(constraint: str) -> None:
+        if next(failures, None) is not None:
+            raise ExecutorUnavailable("permission denied")
+        retrieve(constraint)
+
+    monkeypatch.setattr(far.schedd, "retrieve", failing)
     far.submit()
     far.schedd.complete(far.schedd.find(1))
-    far.schedd.silent = 4
 
+    assert "permission denied" in far.until_seen(Seen.HELD).reason
     assert far.until_seen(Seen.ENDED).record["ok"]  # type: ignore[index]
 
 

@@ -352,8 +352,10 @@ class HTCondorExecutor:
                     gone.append(job)
             if gone:
                 self._ask_history(run, gone)
-        except ExecutorUnavailable:
+        except ExecutorUnavailable as error:
             run.query_due_s = time.monotonic() + AGAIN_AFTER_S
+            for job in run.jobs.values():
+                job.is_unknown(f"HTCondor does not answer: {error}")
             return
         if run.is_swept and run.files.place.run not in self._unclear:
             self._want_removed(job_of(ad) for key, ad in found.items() if key not in run.jobs)
@@ -368,7 +370,12 @@ class HTCondorExecutor:
         if not done:
             return
         jobs = [job_of(ad) for ad in done.values()]
-        self._schedd.retrieve(ids_constraint(jobs))
+        try:
+            self._schedd.retrieve(ids_constraint(jobs))
+        except ExecutorUnavailable as error:
+            for key in done:
+                run.jobs[key].is_kept(f"it is completed, and its files do not come back: {error}")
+            return
         for key, ad in done.items():
             run.jobs[key].apply_history(ad)
         self._want_removed(jobs)

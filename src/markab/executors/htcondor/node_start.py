@@ -24,6 +24,8 @@ def main() -> int:
         with open("times.json", encoding="utf-8") as file:
             for lfn, time_ns in json.load(file).items():
                 os.utime(os.path.join("scratch", lfn), ns=(time_ns, time_ns))
+    if os.path.exists("passwords.json"):
+        os.chmod("passwords.json", 0o600)
     os.environ.setdefault("PATH", PATH)
     sys.path.insert(0, worker)
     from markab.worker.__main__ import main as run

@@ -98,6 +98,15 @@ class TrackedJob:
             by_signal = bool(ad.get("ExitBySignal"))
             self._ended(by_signal, int(ad.get("ExitSignal" if by_signal else "ExitCode") or 0))
 
+    def is_kept(self, reason: str) -> None:
+        """Note that the site has its files, and does not give them."""
+        self.seen, self.reason = Seen.HELD, reason
+
+    def is_unknown(self, reason: str) -> None:
+        """Note why nothing new is known of it, if it waits: whether it still does."""
+        if self.seen is Seen.QUEUED:
+            self.reason = reason
+
     def report(self) -> Report | None:
         """Return its state, unless that was reported already."""
         if self.told == (self.seen, self.reason):
