@@ -21,7 +21,7 @@ from common import markab, medians, run_measured
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from kit.debian_tree import why_not
+from kit.debian_tree import cache, why_not
 from kit.htcondor_pool import Pool, shared_pool
 
 AT_MOST = 1.10
@@ -139,10 +139,13 @@ def dagman_s(pool: Pool, directory: Path, edges: bool, nodes: int) -> float:
     subprocess.run(
         ["condor_submit_dag", "bench.dag"], cwd=top, check=True, capture_output=True, env=os.environ
     )
-    log = top / "bench.dag.dagman.log"
-    while not log.exists() or b"Job terminated" not in log.read_bytes():
+    out = top / "bench.dag.dagman.out"
+    while not out.exists() or b"EXITING WITH STATUS" not in out.read_bytes():
         time.sleep(0.1)
-    return time.perf_counter() - start
+    taken_s = time.perf_counter() - start
+    if b"EXITING WITH STATUS 0" not in out.read_bytes():
+        raise SystemExit(f"DAGMan failed:\n{out.read_text()[-2000:]}")
+    return taken_s
 
 
 def main() -> None:
@@ -157,7 +160,8 @@ def main() -> None:
     if why := why_not():
         print(f"no HTCondor pool: {why}")
         return
-    with tempfile.TemporaryDirectory(prefix="markab-bench-") as top, shared_pool() as pool:
+    cache().mkdir(parents=True, exist_ok=True)  # not below /tmp, where DAGMan refuses to have a log
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=cache()) as top, shared_pool() as pool:
         os.environ.update(pool.environ)
         _measure(Path(top), pool, options.jobs, options.rounds, options.nodes)
 
