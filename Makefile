@@ -11,7 +11,7 @@ DEMO   := demo
 ARGS   ?=
 
 # What runs on a node, where Python may be as old as 3.6.
-NODE_CODE := src/markab/errors.py src/markab/worker src/markab/transfers
+NODE_CODE := src/markab/errors.py src/markab/worker src/markab/transfers src/markab/executors/htcondor/node_start.py
 
 .PHONY: help demo test test-integration faults mutants views check bench glossary clean
 .DEFAULT_GOAL := help

@@ -10,14 +10,21 @@ import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 from hypothesis import settings
 
 from kit import grid_engine, slurm_cluster
 
+if TYPE_CHECKING:
+    from kit.htcondor_pool import Pool
+
 T = TypeVar("T")
+
+# What takes long to make, as the programs of a batch system, outlives the tests. Set before HOME changes, and for child processes too.
+_cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+os.environ.setdefault("MARKAB_TEST_CACHE", os.path.join(_cache, "markab-tests"))
 
 _elsewhere = tempfile.TemporaryDirectory(prefix="markab-home-", ignore_cleanup_errors=True)
 os.environ["HOME"] = _elsewhere.name
@@ -63,3 +70,24 @@ def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
     """A home without the runs of other tests."""
     monkeypatch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
     monkeypatch.delenv("XDG_STATE_HOME")
+
+
+@pytest.fixture(scope="session")
+def shared_htcondor() -> Iterator[Pool]:
+    """The pool of this run of the tests, started when the first test asks for it."""
+    from kit.debian_tree import why_not
+    from kit.htcondor_pool import shared_pool
+
+    if why := why_not():
+        assert not os.environ.get("CI"), why
+        pytest.skip(f"no HTCondor pool: {why}")
+    with shared_pool() as pool:
+        yield pool
+
+
+@pytest.fixture
+def htcondor(shared_htcondor: Pool, monkeypatch: pytest.MonkeyPatch) -> Pool:
+    """An HTCondor pool to which this machine submits."""
+    for name, value in shared_htcondor.environ.items():
+        monkeypatch.setenv(name, value)
+    return shared_htcondor

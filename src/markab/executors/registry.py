@@ -25,8 +25,15 @@ def _make_batch(site: PlanSite) -> Executor:
     return BatchExecutor(language(site.executor), site.contact)
 
 
+def _make_htcondor(site: PlanSite) -> Executor:
+    from markab.executors.htcondor.executor import HTCondorExecutor
+
+    return HTCondorExecutor(site.contact)
+
+
 BACK_ENDS: Mapping[str, MakeExecutor] = {
     LOCAL: _make_local,
+    "htcondor": _make_htcondor,
     **dict.fromkeys(LANGUAGES, _make_batch),
 }
 

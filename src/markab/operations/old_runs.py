@@ -54,6 +54,7 @@ _NAMES = frozenset(
         "control",
         "statistics",
         "report.html",
+        "htcondor",
     ]
 )
 _PATTERN = re.compile(

@@ -20,9 +20,10 @@
     monitord.started, monitord.done   for Pegasus' tools: whether the database is complete
     hooks.jsonl           which hooks were started, and how they ended; if the run has any
     run.log               output of a detached engine
+    htcondor/             submit files, log and sandboxes of jobs in an HTCondor pool; if there are any
     archive.tar.gz        most of the others, after `pegasus-submitdir archive`
 
-No file in a submit directory contains its path, so it can be moved.
+No file in a submit directory contains its path, but for those in `htcondor/`, so it can be moved while no job is in a pool.
 """
 
 from __future__ import annotations

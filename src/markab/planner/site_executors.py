@@ -27,7 +27,7 @@ HTCONDOR = "htcondor"
 BATCH_SYSTEMS = frozenset({"slurm", "pbs", "torque", "sge", "lsf", "cobalt", "moab", "flux"})
 """The executors that submit to a batch system, which moves no files: a directory that submit host and nodes share does."""
 
-AVAILABLE = frozenset({LOCAL}) | BATCH_SYSTEMS
+AVAILABLE = frozenset({LOCAL, HTCONDOR}) | BATCH_SYSTEMS
 
 PROGRAMS = {
     HTCONDOR: "condor_submit",

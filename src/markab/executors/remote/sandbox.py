@@ -75,7 +75,14 @@ class Sandbox:
 
     # -- on the way out ------------------------------------------------------------------------
 
-    def fill(self, attempt: Attempt, worker_zip: Path | None = None) -> None:
+    def fill(
+        self,
+        attempt: Attempt,
+        worker_zip: Path | None = None,
+        *,
+        brings_worker: bool = True,
+        is_mounted: bool = False,
+    ) -> None:
         """Make the directory, with all that the node needs; it appears complete or not at all.
 
         What an earlier call left is removed. Inputs that are on the submit host come along; those
@@ -84,15 +91,21 @@ class Sandbox:
 
         Args:
             worker_zip: a packed worker to copy. None: it is packed now.
+            brings_worker: False: the worker gets to the node otherwise, and is left out.
+            is_mounted: the node sees the run's scratch, so a job may work there (data configuration `sharedfs`).
 
         Raises:
             AttemptFailed: the attempt cannot run in a sandbox, or its files cannot be copied.
         """
-        _check_travels(attempt)
+        _check_travels(attempt, is_mounted)
         part = self.path.with_name(self.path.name + ".part")
         self.remove()
         try:
-            _fill(part, attempt, worker_zip)
+            _fill(part, attempt)
+            if worker_zip is not None:
+                shutil.copyfile(worker_zip, part / "worker.zip")
+            elif brings_worker:
+                pack(str(part / "worker.zip"))
             part.rename(self.path)
         except OSError as error:
             raise storage_error(f"cannot make the sandbox '{self.path}'", error) from error
@@ -122,11 +135,11 @@ class Sandbox:
         self._keep_attachments(record, attempt)
         fetched = {file.lfn for file in attempt.job.inputs if file.sources or not attempt.scratch}
         made = {output.lfn for output in attempt.job.outputs}
-        known = fetched if attempt.scratch else fetched | made
+        known = fetched if _brings_files(attempt) else fetched | made
         record["transfers"] = [entry for entry in record.get("transfers", ()) if entry["lfn"] in known]
-        if attempt.scratch:
+        if _brings_files(attempt):
             self._collect_outputs(record, read, attempt, verified)
-        else:  # the worker has put them to the URL of the scratch
+        else:  # the worker has put them into the scratch
             record["outputs"] = [entry for entry in record.get("outputs", ()) if entry["lfn"] in made]
         return {key: value for key, value in record.items() if value != []}
 
@@ -185,28 +198,35 @@ class Sandbox:
         return _Returned(output.lfn, path, status, sha256, output.checkpoint)
 
 
-def _check_travels(attempt: Attempt) -> None:
+def _check_travels(attempt: Attempt, is_mounted: bool) -> None:
     job = attempt.job
     if job.kind is not Kind.COMPUTE:
         raise AttemptFailed(
             ErrorKind.INTERNAL, f"job '{job.id}' is one of Markab's own, and runs on the submit host only"
         )
-    if job.data == "sharedfs":
+    if job.data == "sharedfs" and not is_mounted:
         raise AttemptFailed(
             ErrorKind.INTERNAL,
             f"job '{job.id}' runs in the scratch directory, which is not mounted at site '{job.site}'",
-            "plan with --data-configuration condorio",
+            "plan with -Dpegasus.data.configuration=condorio",
         )
 
 
-def _fill(path: Path, attempt: Attempt, worker_zip: Path | None) -> None:
+def _brings_files(attempt: Attempt) -> bool:
+    """Return whether inputs and outputs travel with the sandbox; otherwise the worker reaches the run's scratch."""
+    return bool(attempt.scratch) and attempt.job.data != "sharedfs"
+
+
+def _fill(path: Path, attempt: Attempt) -> None:
     shutil.rmtree(path, ignore_errors=True)
     path.mkdir(mode=0o700, parents=True)
     for name in ("scratch", "work", "attachments"):
         (path / name).mkdir()
     spec = spec_of(attempt, "attachments")
-    spec.update(work="work", catalog=None, passwords="", keep_failed=False)
-    if attempt.scratch:
+    spec.update(catalog=None, passwords="", keep_failed=False)
+    if attempt.job.data != "sharedfs":
+        spec.update(work="work")
+    if _brings_files(attempt):
         spec.update(scratch="scratch", scratch_url="")
         for file, item in zip(attempt.job.inputs, spec["job"].get("inputs", ()), strict=True):
             if _bring(file, attempt, place_of(str(path / "scratch"), file.lfn)):
@@ -216,10 +236,6 @@ def _fill(path: Path, attempt: Attempt, worker_zip: Path | None) -> None:
         spec["passwords"] = "passwords.json"
         write_passwords(str(path / "passwords.json"), passwords)
     (path / "spec.json").write_bytes(msgspec.json.encode(spec))
-    if worker_zip is None:
-        pack(str(path / "worker.zip"))
-    else:
-        shutil.copyfile(worker_zip, path / "worker.zip")
 
 
 def _bring(file: Input, attempt: Attempt, destination: str) -> bool:
