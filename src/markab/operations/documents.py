@@ -85,14 +85,21 @@ def _links(pages: Sequence[tuple[str, Path, Path]], name: str, file: Path) -> di
     return found
 
 
-def export(run: Run, format: str, path: Path, *, license: str | None = None) -> list[str]:
+def export(
+    run: Run, format: str, path: Path, *, license: str | None = None, recursive: bool = False
+) -> list[str]:
     """Write a run to `path` in a format of other tools; return, as sentences, what is missing in the export.
+
+    With `recursive`, the runs of its sub-workflows are in it too.
 
     Raises:
         NotARun, CorruptPlan, CorruptJournal, NewerFormat: the run cannot be read.
         MarkabError: there is no such format, or it cannot express anything of the run.
         StorageError: `path` cannot be written, or is of the wrong kind.
     """
+    from markab.executors.file_limit import raise_file_limit
     from markab.reports.exports.formats import export_run
 
-    return export_run(find_run(run), format, path, license=license)
+    if recursive:
+        raise_file_limit()  # one for each run of the tree
+    return export_run(find_run(run), format, path, license=license, recursive=recursive)
