@@ -19,7 +19,9 @@ def run(tmp_path: Path) -> Path:
     run = make_tree(tmp_path / "run")
     for place in (run, run / child_directory(2, INNER)):
         (place / "catalogs").mkdir()
-        (place / "catalogs/workflow.yml").write_text("pegasus: '5.0'\nname: words\njobs: [{type: job, name: wc, id: a}]\n")
+        (place / "catalogs/workflow.yml").write_text(
+            "pegasus: '5.0'\nname: words\njobs: [{type: job, name: wc, id: a}]\n"
+        )
     return run
 
 
