@@ -25,7 +25,11 @@ OPERATIONS = [
     path
     for path in sorted(Path(operations.__file__).parent.glob("*.py"))
     if path.stem
-    not in ("child_planning", "planner_process")  # a process beside the engine, and how it is started
+    not in (
+        "child_planning",
+        "planner_process",
+        "planner_processes",
+    )  # a process beside the engine, and how it is started
 ]
 
 
