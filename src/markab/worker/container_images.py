@@ -157,6 +157,7 @@ def _load(tool: ContainerTool, path: str, name: str, note: str, stop: Stop) -> s
 
 
 def _write_note(note: str, names: List[Tuple[str, str, str]]) -> None:
+    os.makedirs(os.path.dirname(note), exist_ok=True)  # with `sharedfs` no attempt has a directory
     with open(note + ".part", "w", encoding="utf-8") as file:
         json.dump(names, file)
         file.flush()
