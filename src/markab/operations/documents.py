@@ -65,9 +65,9 @@ def write_page(
             named = target.with_name(f"{target.stem}.{below.name.replace('/', '.')}{target.suffix}")
             pages.append((below.name, below.path, named if output else below.path / "report.html"))
     warnings = read_status(submit_dir, check_results=True).warnings
-    status = page.write_page(submit_dir, target, warnings, _links(pages, "", target)).status
+    status = page.write_page(submit_dir, target, warnings, links=_links(pages, "", target)).status
     for name, directory, file in pages[1:]:
-        page.write_page(directory, file, (), _links(pages, name, file))
+        page.write_page(directory, file, links=_links(pages, name, file))
     return target, status
 
 

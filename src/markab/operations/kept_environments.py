@@ -24,7 +24,7 @@ def environments_place() -> str:
     from markab.worker.software_environment import environments_directory
 
     try:
-        return environments_directory(os.environ)
+        return environments_directory()
     except AttemptFailed:
         return ""
 

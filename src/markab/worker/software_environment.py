@@ -127,8 +127,9 @@ class Environments(object):
                 _make(directory, definition, self._environ, stop)
 
 
-def environments_directory(environ: Mapping[str, str]) -> str:
-    """Return the directory of all environments of a user. Raises AttemptFailed if the user has no cache."""
+def environments_directory(environ: Optional[Mapping[str, str]] = None) -> str:
+    """Return the directory of all environments of a user, by default of this process. Raises AttemptFailed if there is no cache."""
+    environ = os.environ if environ is None else environ
     base = environ.get("XDG_CACHE_HOME", "")
     if not os.path.isabs(base):
         home = environ.get("HOME") or os.path.expanduser("~")

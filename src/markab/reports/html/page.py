@@ -30,8 +30,9 @@ def write_page(
     submit_dir: str | Path | None,
     output: Path,
     warnings: Sequence[str] = (),
-    links: Mapping[str, str] = {},
     clock: Callable[[], float] = time.time,
+    *,
+    links: Mapping[str, str] = {},
 ) -> RunData:
     """Write the page of a run to `output`, with `warnings` below its title; return its data.
 
