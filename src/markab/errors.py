@@ -19,6 +19,7 @@
     . TransferUnavailable ... 41   retry later: network, time-out, busy server
     . ChecksumMismatch ...... 42   the bytes are not those that were recorded
   - DrawingError ............ 1    Graphviz is missing, or failed
+  - NothingToExport ......... 1    a run has nothing that a format can express
   - IllegalTransition ....... 70   a bug in Markab
 
 Wrong command lines exit with 2, Ctrl-C with 130, a closed pipe with 141, as shells and their tools do.
@@ -212,6 +213,10 @@ class DrawingError(MarkabError):
         super().__init__(message, hint)
         self.returncode = returncode
         self.stderr = stderr
+
+
+class NothingToExport(MarkabError):
+    """A run has nothing that the format of an export can express, such as a task that has run."""
 
 
 class IllegalTransition(MarkabError):

@@ -12,7 +12,7 @@ import pytest
 from api.test_workflow_document import diamond
 from kit.made_run import T0, began, compute, end, ended, engine_alive, failed, gave_up, make_run, start
 from markab.api import Job, PegasusError, SubWorkflow, Workflow, notebook
-from markab.api.notebook_html import progress_html, table_html
+from markab.api.notebook_html import progress_html, status_html, table_html
 from markab.plan import model
 from markab.reports.status import Status, UnderWay
 
@@ -497,6 +497,18 @@ def test_the_cells_of_the_bar_fill_it() -> None:
         if "data-cell" in e.attrib
     }
     assert widths == {"Completed": 30, "Failed": 10, "Running": 10, "Queued": 20, "Unready": 30}
+
+
+def test_sub_workflows_have_a_line_each_those_that_failed_first() -> None:
+    inner = [(f"pegasus-plan_{n}", status(state="Success", succeeded=3, failed=0, total=3)) for n in range(9)]
+    inner.append(("pegasus-plan_<b>", status(state="Failure", succeeded=1, failed=1, total=3)))
+    root = ElementTree.fromstring(progress_html(status(inner=tuple(inner)), T0))
+
+    (part,) = root.findall(".//*[@data-text='inner']")
+    lines = ["".join(line.itertext()) for line in part]
+    assert lines[0] == "pegasus-plan_<b>: Failure, 1 of 3 jobs, 1 failed"
+    assert len(lines) == 9 and lines[-1] == "and 2 more sub-workflows"
+    assert "pegasus-plan_0" in status_html(status(inner=tuple(inner)), T0)
 
 
 def test_many_running_jobs_are_counted_not_listed() -> None:

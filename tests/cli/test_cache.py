@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import time
@@ -10,6 +11,7 @@ import pytest
 from kit.results import RUN, entry, opened, put, sha256
 from markab.cli.cache import cache
 from markab.reuse.content_store import ContentStore
+from markab.worker.software_environment import READY
 
 
 def cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ContentStore:
@@ -227,3 +229,30 @@ def test_rebuild_says_how_many_runs_it_entered_and_which_it_could_not(
     assert (0, "0 runs entered\n") == (code, out)
     assert f"warning: '{run}' is left out: " in err
     assert "as_json" not in called(capsys, "rebuild", "--json")[1]
+
+
+def test_software_environments_are_counted_and_go_when_they_are_old_and_not_in_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cached(tmp_path, monkeypatch)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    place = tmp_path / "cache/markab/environments"
+    for name in ("pip-old", "pip-new", "pip-used"):
+        (place / name).mkdir(parents=True)
+        (place / name / READY).write_text("{}")
+        (place / f"{name}.lock").touch()
+        if name != "pip-new":
+            os.utime(place / name / READY, (1, 1))
+    (place / "pip-link").symlink_to(tmp_path)
+
+    assert f"envs   {place}: 3 software environments, " in called(capsys, "size")[1]
+    assert f"would be removed: {place}/pip-old" in called(capsys, "prune", "--older", "1d", "--dry-run")[1]
+    with open(place / "pip-used.lock") as lock:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        removed = json.loads(called(capsys, "prune", "--older", "1d", "--json")[1])["environments"]
+    assert [one["path"] for one in removed] == [str(place / "pip-old")]
+    assert sorted(path.name for path in place.iterdir() if path.is_dir()) == [
+        "pip-link",
+        "pip-new",
+        "pip-used",
+    ]

@@ -73,7 +73,7 @@ class FakePlanner:
     def request(self, request: PlanRequest) -> None:
         name = Path(request.directory).name
         self.tree.around("planner")
-        id = name.partition(".")[0]
+        id = name.partition("+")[0]
         if id in self.tree.unplannable:
             self.made.append(PlanAnswer(request.attempt, "planning", "no such transformation", "add it"))
             return
@@ -254,8 +254,8 @@ def test_with_force_replan_a_retry_after_a_failure_has_a_plan_of_its_own(tmp_pat
 
     assert tree.call().state == "success"
 
-    assert tree.planned == ["s", "s.2"]
-    assert tree.ends("s.2") == [(0, True), (1, True)]
+    assert tree.planned == ["s", "s+2"]
+    assert tree.ends("s+2") == [(0, True), (1, True)]
 
 
 def test_one_that_cannot_be_planned_fails_at_once_with_the_reason(tmp_path: Path) -> None:

@@ -127,8 +127,8 @@ def test_killed_while_it_plans_and_while_it_runs_a_tree_goes_on(tmp_path: Path) 
     tree = NestedTree(tmp_path, pace_s=0.05, retries=5)
     submit_dir = plan(tree.top / "workflow.yml", *tree.words[:-1], cwd=tree.top)
     moments = (
-        lambda: list(tree.top.rglob("pegasus-plan_middle.cache")),
-        lambda: list(tree.top.rglob("pegasus-plan_leaf.cache")),
+        lambda: list(tree.top.rglob("pegasus-plan_middle+cache")),
+        lambda: list(tree.top.rglob("pegasus-plan_leaf+cache")),
         lambda: (tree.witness / "alive-d0").exists(),
     )
     for moment in moments:

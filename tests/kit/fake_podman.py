@@ -26,6 +26,7 @@ case $1 in
   rmi) rm "$(file "$2")" ;;
   images) ls | tr = / | grep "^${3#reference=}:" || true ;;
   rm) ;;
+  inspect) cat ../state 2>/dev/null || { echo "Error: no such container" >&2; exit 125; } ;;
   *) exit 125 ;;
 esac
 """
@@ -57,6 +58,10 @@ class FakePodman:
     def refuses(self, text: str) -> None:
         """Let pulls and loads fail with this error."""
         (self.directory / "refuses").write_text(text)
+
+    def says(self, state: str) -> None:
+        """Let `inspect` print this of any container."""
+        (self.directory / "state").write_text(f"{state}\n")
 
     @property
     def calls(self) -> list[str]:

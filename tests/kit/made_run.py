@@ -49,6 +49,7 @@ def make_run(
     *,
     workflow: str = "words",
     uuid: str = "7a3c",
+    root: str = "",
     sites: Mapping[str, PlanSite] | None = None,
     **header: Any,
 ) -> Path:
@@ -64,7 +65,7 @@ def make_run(
         {
             "user": "ada",
             "wf_uuid": uuid,
-            "root_wf_uuid": uuid,
+            "root_wf_uuid": root or uuid,
             "dax_label": workflow,
             "pegasus_wf_name": f"{workflow}-0",
             "timestamp": "20261120T200000+0000",

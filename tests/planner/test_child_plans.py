@@ -200,3 +200,15 @@ def test_the_number_of_open_sub_workflows_can_be_limited(bench: Bench) -> None:
     options = bench.options(sub("s"), properties={"dagman.subwf.maxjobs": "2"})
 
     assert [one for one in dry_run(options).warnings if one.kind == "unused-limit"] == []
+
+
+def test_a_sub_workflow_has_retries_only_if_the_user_says_so(bench: Bench) -> None:
+    """The jobs in it have theirs: with more levels, the default of each would be multiplied."""
+    own = {**sub("b"), "profiles": {"dagman": {"retry": "2"}}}
+
+    def retries(**properties: str) -> dict[str, int]:
+        made = bench.plan(sub("a"), own, properties=properties)
+        return {job.tasks[0].id: job.retries for job in made.jobs if job.kind is Kind.SUBWORKFLOW}
+
+    assert retries() == {"a": 0, "b": 2}
+    assert retries(**{"dagman.retry": "5"}) == {"a": 5, "b": 2}

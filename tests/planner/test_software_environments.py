@@ -54,6 +54,14 @@ def test_a_property_a_transformation_and_a_manifest_of_pixi_can_ask_for_one(benc
     assert not made.planned.warnings
 
 
+def test_a_task_that_is_not_run_needs_no_environment(bench: Bench) -> None:
+    made = bench.plan(
+        task("a", profiles={"dagman": {"NOOP": "true"}, **within(requirements="absent.txt")}), task("b")
+    )
+
+    assert made["tool_a"].tasks[0].environment == "" and not made.header.environments
+
+
 def test_tasks_of_a_cluster_keep_their_environments(bench: Bench) -> None:
     tasks = [task("a", profiles=within(requirements="requirements.txt")), task("b")]
     made = bench.plan(*tasks, cluster=["horizontal"], properties={"pegasus.clusters.num": "1"})

@@ -25,7 +25,7 @@ from markab.reports.statistics.files import section_text
 from markab.reports.statistics.text import summary_text
 from markab.reports.statistics.tree_statistics import read_statistics
 from markab.reports.status import Status, UnderWay
-from markab.reports.trace import read_trace
+from markab.reports.trace_reader import read_trace
 from markab.reports.why import read_why
 
 LABEL = "decade 1990"

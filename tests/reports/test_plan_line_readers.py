@@ -20,7 +20,7 @@ from markab.plan import plan_file
 from markab.plan.model import Input, Output, Place, PlannedJob, PlannedTask, Transfer
 from markab.plan.plan_file import PlanFile
 from markab.provenance import plan_facts, plan_rows
-from markab.reports import trace
+from markab.reports import trace_reader as trace
 from markab.reports.graph import sources
 from markab.reports.statistics import time_use
 

@@ -12,7 +12,7 @@ from markab.diagnosis.failure_analysis import Analyzer
 from markab.operations.jobs import why
 from markab.reports.exports.run_facts import Facts
 from markab.reports.statistics.tree_statistics import read_statistics
-from markab.reports.trace import read_trace
+from markab.reports.trace_reader import read_trace
 
 
 @pytest.fixture

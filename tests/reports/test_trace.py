@@ -12,7 +12,7 @@ from markab.journal.records import Incomplete
 from markab.journal.writer import encode
 from markab.plan.model import Input, Kind, Output, Place, PlannedJob, Transfer
 from markab.reports.debug_job import make_debug_directory
-from markab.reports.trace import read_trace
+from markab.reports.trace_reader import read_trace
 
 SHA = hashlib.sha256(b"four").hexdigest()
 

@@ -51,6 +51,28 @@ def test_docker_runs_a_task_as_its_user_in_the_directory_of_the_job() -> None:
     assert environ == {}
 
 
+def test_a_container_with_a_bound_on_memory_stays_to_be_asked_and_the_bound_grows_with_the_job() -> None:
+    def words(*arguments: str, memory_mb: int = 0) -> list[str]:
+        container = box("docker", arguments=list(arguments))
+        return container_command(container, run("podman", memory_mb=memory_mb), ["t"])[0]
+
+    assert "--rm" in words("--shm-size=2g", memory_mb=512)
+    for arguments, grown in (
+        (["--memory=64m"], ["--memory=512m"]),
+        (["--memory", "65536k", "--memory-swap", "1g"], ["--memory", "512m", "--memory-swap", "1g"]),
+        (["-m", "64M"], ["-m", "512m"]),
+        (["-m64m"], ["-m512m"]),
+        (["--memory=1g"], ["--memory=1g"]),
+        (["--memory=much", "--memory-swap=-1"], ["--memory=much", "--memory-swap=-1"]),
+    ):
+        found = words(*arguments, memory_mb=512)
+        at = found.index(grown[0])
+        assert "--rm" not in found and found[at : at + len(grown)] == grown
+        assert all(word in words(*arguments) for word in arguments), (
+            "a job that asks for no memory changes nothing"
+        )
+
+
 def test_podman_without_root_keeps_the_id_of_the_user() -> None:
     def words(**keys: Any) -> list[str]:
         return container_command(box("docker"), run("podman", **keys), ["t"])[0]

@@ -19,6 +19,8 @@ from markab.worker.software_environment import (
     READY,
     Environments,
     environment_directory,
+    last_use,
+    remove_environment,
     task_environ,
 )
 
@@ -295,3 +297,65 @@ def test_pip_makes_a_real_environment_without_an_index(machine: Machine) -> None
     with pytest.raises(AttemptFailed, match="cannot be made") as caught:
         machine.use({**PIP, "text": "--no-index\nno-such-package==1\n"})
     assert "package index" in caught.value.hint
+
+
+def test_an_environment_in_use_is_not_removed_and_one_that_is_not_is(machine: Machine) -> None:
+    users = Environments(machine.environ)
+    _, entry = users.use("e", PIP)
+    directory = entry["directory"]
+
+    assert not remove_environment(directory) and last_use(directory)
+    del users  # as when its process ends
+
+    assert remove_environment(directory) and not os.path.exists(directory)
+    assert machine.use(PIP)[1]["directory"] == directory
+    assert ["venv", "pip", "venv", "pip"] == machine.calls
+
+
+def test_a_use_is_noted(machine: Machine) -> None:
+    _, entry = machine.use(PIP)
+    os.utime(os.path.join(entry["directory"], READY), (1, 1))
+
+    machine.use(PIP)
+
+    assert (last_use(entry["directory"]) or 0) > 1
+
+
+def test_a_builder_that_outlives_its_engine_is_waited_for(machine: Machine) -> None:
+    """It has the lock of its engine: nothing is made in its directory, or removed there, meanwhile."""
+    machine.program(
+        "uv",
+        "#!/bin/sh\ntouch {top}/begun-$1\nwhile [ ! -e {top}/go ]; do sleep 0.02; done\n"
+        + UV.partition("\n")[2],
+    )
+    code = (
+        "import sys, json; from markab.worker.software_environment import Environments;"
+        "Environments(json.loads(sys.argv[1])).use('e', json.loads(sys.argv[2]))"
+    )
+    engine = subprocess.Popen([sys.executable, "-c", code, json.dumps(machine.environ), json.dumps(PIP)])
+    wait_until((machine.top / "begun-venv").exists)
+    engine.kill()
+    engine.wait()
+    directory = environment_directory(PIP, machine.environ)
+
+    assert not remove_environment(directory)
+    next_engine = threading.Thread(target=machine.use, args=(PIP,))
+    next_engine.start()
+    (machine.top / "go").touch()
+    next_engine.join()
+
+    assert ["venv", "venv", "pip"] == machine.calls, "the first was cut short, and all of it made again"
+    assert last_use(directory)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_an_environment_that_may_only_be_read_is_used(machine: Machine) -> None:
+    _, entry = machine.use(PIP)
+    folder = Path(entry["directory"]).parent
+    for path in folder.glob("*.lock"):
+        path.unlink()
+    folder.chmod(0o500)
+    try:
+        assert machine.use(PIP)[1]["directory"] == entry["directory"]
+    finally:
+        folder.chmod(0o700)

@@ -26,6 +26,8 @@ SHADES = {
 """Condition of jobs, in the order drawn → its colour."""
 
 JOBS_SHOWN = 4
+INNER_SHOWN = 8
+"""Sub-workflows that have a line below the bar: those under way or failed first."""
 
 _BOX = "max-width:56em;font-family:system-ui,sans-serif;font-size:13px;line-height:1.5"
 _SOFT = "opacity:.7"
@@ -61,7 +63,8 @@ def progress_html(status: Status, now_s: float) -> str:
         f'<span data-text="percent">{status.percent_done:.1f} %</span></span></div>'
         '<div role="progressbar" aria-label="jobs" style="display:flex;height:10px;border-radius:5px;overflow:hidden;margin:3px 0">'
         f"{cells}</div><div>{legend}</div>"
-        f'<div style="{_SOFT};min-height:1.5em" data-text="now">{html_text(_now(status))}</div></div>'
+        f'<div style="{_SOFT};min-height:1.5em" data-text="now">{html_text(_now(status))}</div>'
+        f'<div style="{_SOFT}" data-text="inner">{_inner(status)}</div></div>'
     )
 
 
@@ -98,6 +101,13 @@ def status_html(status: Status, now_s: float, queue: bool = True) -> str:
         parts.append(table_html(["job", "site", "", "attempt", "for"], jobs, numbers=(3, 4)))
         if more := len(status.jobs) - len(jobs):
             parts.append(f'<div style="{_SOFT}">… and {more:,} more</div>')
+    if status.inner:
+        rows = [
+            [name, one.workflow, one.state, f"{one.succeeded:,}", f"{one.failed:,}", f"{one.total:,}"]
+            for name, one in status.inner
+        ]
+        head = ["sub-workflow", "workflow", "state", "success", "failure", "total"]
+        parts.append(table_html(head, rows, numbers=(3, 4, 5)))
     if status.note:
         parts.append(f"<div>{html_text(status.note)}</div>")
     return boxed(*parts)
@@ -140,6 +150,20 @@ def table_html(header: Sequence[str], rows: Iterable[Sequence[str]], numbers: It
 def text_html(text: str) -> str:
     """Return preformatted text."""
     return f'<pre style="margin:.3em 0;white-space:pre-wrap">{html_text(text)}</pre>'
+
+
+def _inner(status: Status) -> str:
+    """Return a line for each sub-workflow, with how many of its jobs are done."""
+    order = {"Failure": 0, "Running": 1}
+    every = sorted(status.inner, key=lambda one: order.get(one[1].state, 2))
+    lines = [
+        f"{name}: {one.state}, {one.succeeded:,} of {one.total:,} jobs"
+        + (f", {one.failed:,} failed" if one.failed else "")
+        for name, one in every[:INNER_SHOWN]
+    ]
+    more = len(every) - INNER_SHOWN
+    lines += [f"and {more:,} more sub-workflows"] if more > 0 else []
+    return "".join(f"<div>{html_text(line)}</div>" for line in lines)
 
 
 def _now(status: Status) -> str:

@@ -508,8 +508,10 @@ class Workflow(WorkflowDocument):
         remove: Sequence[str] | None = None,
         width: int | None = None,
         height: int | None = None,
+        *,
+        recursive: bool = False,
     ) -> Self:
-        """Draw the jobs, files and dependencies of the written document.
+        """Draw the jobs, files and dependencies of the written document; with `recursive`, of its run with all sub-workflows.
 
         The suffix of `output` is the format: `.dot`, `.mmd` (Mermaid) and `.svg`
         need no other program, all others need Graphviz. Without `output` the picture
@@ -529,8 +531,9 @@ class Workflow(WorkflowDocument):
         path = self.path
         with as_client_error("drawing the workflow failed"):
             drawing = operations.draw(
-                path,
-                states_of=run,
+                self.submit_dir if recursive else path,
+                states_of=None if recursive else run,
+                recursive=recursive,
                 files=include_files,
                 simplify=not no_simplify,
                 label=label,

@@ -40,11 +40,11 @@ def cache(action: str, **flags: Any) -> int:
     \b
     list     the runs whose results can be found, the newest first, and where these are
     size     the files and bytes that are remembered and kept
-    prune    remove kept files, the least recently used first, until they fit
+    prune    remove kept files, the least recently used first, until they fit; with --older also software environments
     verify   read all results and kept files; exits with 1 if one was altered
     rebuild  enter what all your runs made, and those below the current directory
 
-    Kept files are hard links: one that is also a result elsewhere needs no space.
+    Software environments are in use while a run with them goes on, and then stay. Kept files are hard links: one that is also a result elsewhere needs no space.
     Results themselves are never removed, only forgotten.
     """
     _check(action, flags)
@@ -89,6 +89,10 @@ def _size(flags: dict[str, Any]) -> int:
         f" {size(measured.content_bytes)} of {size(measured.budget_bytes)}"
         f"{shared if measured.shared_bytes else ''}"
     )
+    if measured.environments:
+        environments = count(measured.environments, "software environment")
+        place = printable_line(measured.environments_directory)
+        echo(f"envs   {place}: {environments}, {size(measured.environment_bytes)}")
     return 0
 
 
@@ -103,12 +107,16 @@ def _prune(flags: dict[str, Any]) -> int:
     removed = pruned.contents.removed
     if flags["as_json"]:
         contents = [{"sha256": one.sha256, "size_bytes": one.size_bytes} for one in removed]
-        echo_json({"removed": contents, "forgotten": [run._asdict() for run in pruned.runs]})
+        environments = [one._asdict() for one in pruned.environments]
+        forgotten = [run._asdict() for run in pruned.runs]
+        echo_json({"removed": contents, "forgotten": forgotten, "environments": environments})
         return 0
     would = "would be " if flags["dry_run"] else ""
     freed = size(sum(one.own_bytes for one in removed))
     left = f"{count(pruned.contents.left, 'file')} with {size(pruned.contents.left_bytes)} left"
     echo(f"{count(len(removed), 'kept file')} {would}removed, {freed} {would}freed; {left}")
+    for one in pruned.environments:
+        echo(f"{would}removed: {printable_line(one.path)}, {size(one.size_bytes)}")
     for run in pruned.runs:
         echo(f"{would}forgotten: {_line(run)}")
     return 0

@@ -47,6 +47,7 @@ FLAGS = options(
     shell_complete=words("dot", "mermaid", "svg", "png", "pdf", "json"),
     help="dot, mermaid, svg, png, pdf or json; by default the suffix of FILE, or dot.",
 )
+@click.option("--recursive", is_flag=True, help="Of a run, draw the jobs of its sub-workflows too.")
 @json_option("The same as `--format json`.")
 @verbose_option
 def graph(what: str | None, verbose: int, **flags: Any) -> None:
@@ -77,6 +78,7 @@ def _draw(what: str | None, flags: dict[str, Any], format: str | None) -> None:
         label=flags["label"],
         remove=flags["remove"],
         full=flags["full"],
+        recursive=flags.get("recursive", False),
     )
     size = flags["width"], flags["height"]
     output = flags["output"]

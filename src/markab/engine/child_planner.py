@@ -35,7 +35,7 @@ class PlanAnswer(msgspec.Struct, frozen=True):
 
 
 class ChildPlanner(Protocol):
-    """Plans sub-workflows, one after the other, in a process of its own. Nothing here waits.
+    """Plans sub-workflows in processes of their own, in any order. Nothing here waits.
 
     A planning that is cut short leaves no plan, and is done anew; one that is complete is kept. All
     that was requested is answered, unless this is closed before.
@@ -54,5 +54,5 @@ class ChildPlanner(Protocol):
         ...
 
     def close(self) -> None:
-        """End the process, whatever it does. May be called twice."""
+        """End the processes, whatever it does. May be called twice."""
         ...

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import select
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -50,8 +50,8 @@ class OpenedChild(NamedTuple):
     """To be closed when it has ended."""
 
 
-OpenChild = Callable[[Path, bool], OpenedChild]
-"""(Submit directory, whether files from outside that were edited are taken anew) → its run."""
+OpenChild = Callable[[Path, bool, Mapping[str, str]], OpenedChild]
+"""(Submit directory, whether files from outside that were edited are taken anew, checksums of what it gets) → its run."""
 
 
 class _Child(NamedTuple):
@@ -210,8 +210,10 @@ class NestedRuns:
     def _open_run(self, attempt: Attempt, directory: Path, *, may_replan: bool = False) -> None:
         # A job that succeeded and runs again since a refresh has read what is another file now.
         is_refreshed = attempt.id.job in self._runs.find(attempt.id.run).history.done_before
+        reads = {one.lfn for one in attempt.job.inputs}
+        given = {lfn: sha256 for lfn, sha256 in attempt.checksums.items() if lfn in reads}
         try:
-            opened = self._open_child(directory, is_refreshed)
+            opened = self._open_child(directory, is_refreshed, given)
         except MarkabError as error:
             self._fail(attempt.id, kind_of(error), str(error), error.hint)
             return

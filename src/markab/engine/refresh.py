@@ -35,8 +35,13 @@ class Refreshed(NamedTuple):
     warnings: list[str]
 
 
-def make_refresh(plan: PlanFile, history: History, journal: Path, now: float) -> Refreshed:
+def make_refresh(
+    plan: PlanFile, history: History, journal: Path, now: float, given: Mapping[str, str] = {}
+) -> Refreshed:
     """Find the files that were edited and the jobs to run again; changes nothing.
+
+    Args:
+        given: checksums that files of the run above have now; its plan has what they were when it was made.
 
     Raises:
         StorageError: a file cannot be read.
@@ -57,7 +62,7 @@ def make_refresh(plan: PlanFile, history: History, journal: Path, now: float) ->
     warnings = [_gone_text(gone)] if gone else []
     if not edited:
         return Refreshed(None, [*warnings, NOTHING_EDITED])
-    if wrong := with_catalog_checksum(plan, edited):
+    if wrong := with_catalog_checksum(plan, [file for file in edited if given.get(file.lfn) != file.new]):
         raise ChecksumMismatch(catalog_text(wrong), hint=CATALOG_HINT)
     affected = affected_jobs(plan.jobs(), [file.lfn for file in edited])
     _refuse_under_way(plan, history, affected)

@@ -214,7 +214,7 @@ class _Nesting:
             run.on_halt = self._runs.halted
         self._loop.add(run)
 
-    def open(self, submit_dir: Path, is_refreshed: bool) -> OpenedChild:
+    def open(self, submit_dir: Path, is_refreshed: bool, given: Mapping[str, str]) -> OpenedChild:
         """Open the run of a sub-workflow. Raises as `run`."""
         options = replace(self._options, refresh=self._options.refresh or is_refreshed)
         with ExitStack() as files:
@@ -226,6 +226,7 @@ class _Nesting:
                 clock=self._clock,
                 open_journal=self._open_journal,
                 look=self._look,
+                given=given,
             )
             if run.history.is_complete:
                 _already_complete(run, self._clock)
@@ -248,8 +249,11 @@ def open_run(
     clock: Clock | None = None,
     open_journal: Callable[..., Journal] = Journal.open,
     look: IsThere = is_there,
+    given: Mapping[str, str] = {},
 ) -> OpenRun:
     """Lock a submit directory, and restore its state; `Loop.add` starts or continues the run that is returned.
+
+    `given` are the checksums of files that it gets from the run above: what it has of them with others is taken anew.
 
     What was opened is closed by `stack`, after the executors are closed: all runs of a loop
     are opened with the same `executors`. Raises as `run`.
@@ -273,7 +277,13 @@ def open_run(
     stack.callback(journal.close)
     requests = Requests(directory.path)
     requests.clear()
-    warnings = _refresh(directory, plan, history, journal, clock) if options.refresh else []
+    is_outdated = any(history.checksums.get(lfn, sha256) != sha256 for lfn, sha256 in given.items())
+    warnings = (
+        _refresh(directory, plan, history, journal, clock, given) if options.refresh or is_outdated else []
+    )
+    for lfn, sha256 in given.items():
+        if history.checksums.get(lfn) is None:
+            history.checksums.add(lfn, sha256)
     history.was_complete = history.is_complete
     context = _context(directory, plan.header, uuid, options.keep_failed)
     by_site: Mapping[str, Executor] = {}
@@ -393,11 +403,16 @@ def _context(directory: SubmitDir, header: Header, uuid: str, keep_failed: bool)
 
 
 def _refresh(
-    directory: SubmitDir, plan: PlanFile, history: Recovery, journal: Journal, clock: Clock
+    directory: SubmitDir,
+    plan: PlanFile,
+    history: Recovery,
+    journal: Journal,
+    clock: Clock,
+    given: Mapping[str, str],
 ) -> list[str]:
     """Record which edited files are taken anew; return what is to be said of it. Raises as `make_refresh`."""
     _refuse_copy(directory, "--refresh")
-    found = make_refresh(plan, history, directory.journal, clock.epoch())
+    found = make_refresh(plan, history, directory.journal, clock.epoch(), given)
     if found.record:
         journal.append(found.record)
         journal.sync()

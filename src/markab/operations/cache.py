@@ -9,6 +9,12 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from markab.errors import MarkabError, StorageError
+from markab.operations.kept_environments import (
+    KeptEnvironment,
+    environments_place,
+    kept_environments,
+    prune_environments,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,6 +42,10 @@ class CacheSize(NamedTuple):
     shared_bytes: int
     """Bytes of contents that are also results elsewhere: they need no space of their own."""
     budget_bytes: int
+    environments_directory: str = ""
+    environments: int = 0
+    """Software environments, also unfinished ones."""
+    environment_bytes: int = 0
 
 
 class PrunedCache(NamedTuple):
@@ -43,6 +53,7 @@ class PrunedCache(NamedTuple):
 
     contents: Pruned
     runs: list[IndexedRun]
+    environments: Sequence[KeptEnvironment] = ()
 
 
 class RebuiltCache(NamedTuple):
@@ -123,6 +134,12 @@ def cache_size(conf: str | None = None) -> tuple[CacheSize, Sequence[str]]:
             sum(one.size_bytes for one in contents if one.links > 1),
             locations.store_bytes,
         )
+        environments = list(kept_environments())
+        measured = measured._replace(
+            environments_directory=environments_place(),
+            environments=len(environments),
+            environment_bytes=sum(one.size_bytes for one in environments),
+        )
         return measured, index.warnings
 
 
@@ -189,7 +206,7 @@ def prune_cache(
 
     Args:
         to_bytes: how many bytes the store may have left; by default its budget, or any number with `older_s`.
-        older_s: also remove and forget what was neither made nor used for so many seconds.
+        older_s: also remove and forget what was neither made nor used for so many seconds, software environments too.
         dry_run: change nothing.
         conf: a file of properties.
 
@@ -204,7 +221,8 @@ def prune_cache(
             to_bytes = locations.store_bytes
         pruned = store.prune(to_bytes, older_s, index.content_uses(), dry_run=dry_run)
         forgotten = [] if older_s is None else forget_runs(index, time.time() - older_s, dry_run=dry_run)
-        return PrunedCache(pruned, forgotten), index.warnings
+        environments = [] if older_s is None else prune_environments(time.time() - older_s, dry_run=dry_run)
+        return PrunedCache(pruned, forgotten, environments), index.warnings
 
 
 def verify_cache(

@@ -25,6 +25,7 @@ from markab.engine.result_recording import record_unrecorded
 from markab.errors import DocumentError, MarkabError, PlanningError, StorageError
 from markab.operations.planning import recorded_sizes
 from markab.plan.braindump import read_braindump
+from markab.plan.child_directory import cache_file
 from markab.plan.model import Header, PlannedJob
 from markab.plan.plan_file import PlanFile
 from markab.plan.sources import read_sources
@@ -138,7 +139,7 @@ def child_options(parent: SubmitDir, header: Header, job: PlannedJob, request: P
     name = os.path.basename(request.directory)
     options.dir, options.relative_submit_dir = parent.path, request.directory
     options.relative_dir, options.random_dir = f"{header.run_directory}/{CHILDREN}/{name}", False
-    cache = parent.path / f"{request.directory}.cache"
+    cache = parent.path / cache_file(request.directory)
     _write_cache(cache, scratch, job, request.checksums)
     options.cache = [cache, *options.cache]
     if header.inherited_replicas:

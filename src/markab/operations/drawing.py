@@ -23,11 +23,13 @@ def draw(
     label: str = "label",
     remove: Collection[str] = (),
     full: bool = False,
+    recursive: bool = False,
 ) -> Drawing:
     """Return the drawing of a workflow, of a workflow document, or of a run with its states.
 
     None is the run that the current directory is in, or `workflow.yml` in it. A
     workflow has the states that its tasks have in the run `states_of`, if that was started.
+    With `recursive`, a run has the jobs of its sub-workflows too.
 
     Raises:
         NotARun: the directory is neither.
@@ -37,14 +39,14 @@ def draw(
     from markab.reports.graph import drawing
     from markab.reports.graph.sources import with_task_states
 
-    graph = open_graph(what)
+    graph = open_graph(what, recursive=recursive)
     if states_of is not None:
         graph = with_task_states(graph, states_of)
     return drawing.draw(graph, files=files, simplify=simplify, label=label, remove=remove, full=full)
 
 
-def open_graph(what: Run | Workflow) -> JobGraph:
-    """Return the graph of a workflow, of a document or a DAG file, or of a run with its states; None as in `draw`.
+def open_graph(what: Run | Workflow, *, recursive: bool = False) -> JobGraph:
+    """Return the graph of a workflow, of a document or a DAG file, or of a run with its states; None and `recursive` as in `draw`.
 
     Raises:
         NotARun: a directory that is no run, and has no `workflow.yml`.
@@ -59,9 +61,9 @@ def open_graph(what: Run | Workflow) -> JobGraph:
     place = Path() if what is None else Path(what)
     inside = place.parent if place.suffix == ".dag" else place
     if is_run(inside):
-        return open_run(inside).graph()
+        return open_run(inside).graph(recursive=recursive)
     if what is None and not Path("workflow.yml").exists() and is_run():
-        return open_run().graph()
+        return open_run().graph(recursive=recursive)
     return dag_graph(place) if place.suffix == ".dag" and place.is_file() else document_graph(place)
 
 

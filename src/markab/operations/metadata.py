@@ -54,6 +54,9 @@ def trace(run: Run, file: str) -> Trace:
     Raises:
         MarkabError: the run has no such file.
     """
-    from markab.reports.trace import read_trace
+    from markab.executors.file_limit import raise_file_limit
+    from markab.reports.trace_reader import read_trace
+
+    raise_file_limit()  # two for each run of the tree
 
     return in_first_run(find_run(run), lambda place: read_trace(place, file))

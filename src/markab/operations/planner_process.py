@@ -1,4 +1,4 @@
-"""The process that plans the sub-workflows of a run, as its engine sees it: started with the first request, and again when it was killed."""
+"""A process that plans sub-workflows of a run, as its engine sees it: started with the first request, and again when it was killed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ENDS_BORNE = 3
 
 
 class PlannerProcess:
-    """See `ChildPlanner`."""
+    """See `ChildPlanner`; it plans one workflow after the other."""
 
     def __init__(self, command: Sequence[str] = COMMAND) -> None:
         """Make one; no process is started yet."""

@@ -57,8 +57,8 @@ class ReadableRun(Protocol):
         """Open the failures."""
         ...
 
-    def graph(self) -> JobGraph:
-        """Return the graph of the executable workflow, with the states of its jobs."""
+    def graph(self, *, recursive: bool = False) -> JobGraph:
+        """Return the graph of the executable workflow, with the states of its jobs; with `recursive`, of the whole tree."""
         ...
 
     def jobs(self) -> list[dict[str, Any]]:
@@ -119,22 +119,27 @@ class MarkabRun:
     @contextmanager
     def failures(self) -> Iterator[FailureReport]:
         """From the journal."""
+        from markab.engine.missing_results import read_missing_results
+        from markab.executors.file_limit import raise_file_limit
         from markab.plan.child_directory import runs_below
+        from markab.reports.analyzer import open_failures
         from markab.reports.tree_failures import TreeFailures
 
+        raise_file_limit()  # two for each run of the tree
         with ExitStack() as stack:
-            root = stack.enter_context(_failures_of(self))
+            root = stack.enter_context(open_failures(self.path, read_missing_results))
             inner = [
-                (below.name, stack.enter_context(_failures_of(MarkabRun(below.path))))
+                (below.name, stack.enter_context(open_failures(below.path, read_missing_results)))
                 for below in runs_below(self.path)
             ]
             yield TreeFailures(root, inner) if inner else root
 
-    def graph(self) -> JobGraph:
+    def graph(self, *, recursive: bool = False) -> JobGraph:
         """From plan and journal."""
         from markab.reports.graph.sources import run_graph
+        from markab.reports.graph.trees import tree_graph
 
-        return run_graph(self.path)
+        return tree_graph(self.path) if recursive else run_graph(self.path)
 
     def jobs(self) -> list[dict[str, Any]]:
         """From plan and journal."""
@@ -153,21 +158,6 @@ def _values_checked(path: Path) -> Iterator[None]:
             f"the record of Pegasus in {str(path)!r} has a value that cannot be: {error}",
             hint="its database is damaged: `pegasus-monitord --replay` of Pegasus makes it again",
         ) from error
-
-
-@contextmanager
-def _failures_of(run: MarkabRun) -> Iterator[FailureReport]:
-    """Yield the failures of one run of a tree."""
-    from markab.diagnosis.failure_analysis import Analyzer
-    from markab.reports.analyzer import MarkabFailures
-
-    analyzer = Analyzer(run.path)
-    try:
-        analysis = analyzer.analyze()
-        is_over = analysis.state not in ("Running", "Not started")
-        yield MarkabFailures(analyzer, analysis, run.missing_results() if is_over else "")
-    finally:
-        analyzer.close()
 
 
 class PegasusRun:
@@ -211,8 +201,8 @@ class PegasusRun:
         with _values_checked(self.path), open_pegasus_failures(self.path) as found:
             yield found
 
-    def graph(self) -> JobGraph:
-        """From the database of Pegasus, or its files."""
+    def graph(self, *, recursive: bool = False) -> JobGraph:
+        """From the database of Pegasus, or its files; that of its sub-workflows is not read."""
         from markab.reports.pegasus_runs.graph import pegasus_graph
 
         with _values_checked(self.path):

@@ -130,9 +130,10 @@ def run(
         ChecksumMismatch: the replica catalog has a checksum of an edited file.
     """
     from markab.engine import run as engine
+    from markab.engine.slots import detect
     from markab.engine.start_report import reporting_start
     from markab.hooks.hook_runner import running_hooks
-    from markab.operations.planner_process import PlannerProcess
+    from markab.operations.planner_processes import PlannerProcesses, planners_for
     from markab.provenance.follower import following
 
     submit_dir = find_run(run)
@@ -154,7 +155,7 @@ def run(
             observer,
             recorder=follower,
             on_accepted=accepted,
-            make_planner=PlannerProcess,
+            make_planner=lambda: PlannerProcesses(planners_for(detect().cores)),
         )
 
     def ended() -> Ended:

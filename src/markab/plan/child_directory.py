@@ -1,10 +1,10 @@
 """Where the submit directory of a sub-workflow is: inside that of its parent.
 
     00/00/pegasus-plan_ID1      planned when its job first started
-    00/00/pegasus-plan_ID1.3    planned anew for the third attempt, which takes its place
+    00/00/pegasus-plan_ID1+3    planned anew for the third attempt, which takes its place
 
-Beside it stand `pegasus-plan_ID1.cache`, the files of the parent that it may read, and its outputs in the parent's
-scratch are in its plan.
+Beside it stands `pegasus-plan_ID1+cache`, the files of the parent that it may read; its outputs in the parent's
+scratch are in its plan. No id of a job has a `+`, so that none of these names is that of another job.
 """
 
 from __future__ import annotations
@@ -15,16 +15,24 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
+from markab.errors import CorruptPlan
 from markab.plan.braindump import read_braindump
 from markab.plan.model import SUB_WORKFLOWS, Kind
 from markab.plan.plan_file import PlanFile
 from markab.plan.submit_dir import PLAN, SubmitDir, job_directory
 
+_MARK = "+"
+
 
 def child_directory(position: int, job: str, attempt: int = 1) -> str:
     """Return the directory, relative to that of its parent, of a sub-workflow that is planned for an attempt of its job."""
     name = f"{job_directory(position)}/{job}"
-    return name if attempt == 1 else f"{name}.{attempt}"
+    return name if attempt == 1 else f"{name}{_MARK}{attempt}"
+
+
+def cache_file(directory: str) -> str:
+    """Return the path of the file beside a submit directory that says which files of the parent its workflow may read."""
+    return f"{directory}{_MARK}cache"
 
 
 def planned_directory(submit_dir: Path, position: int, job: str, attempts: int) -> str:
@@ -50,7 +58,37 @@ class ChildRun(NamedTuple):
 
 
 def child_runs(submit_dir: Path, plan: PlanFile) -> Iterator[ChildRun]:
-    """Yield the sub-workflows of a run that have plans, each where it was planned last, in the order of the plan."""
+    """Yield the sub-workflows of a run that have plans, each where it was planned last, in the order of the plan.
+
+    Raises:
+        CorruptPlan: one that was planned by itself has this run as a sub-workflow, so that there is no end of them.
+    """
+    for child in _all_child_runs(submit_dir, plan):
+        if not child.is_inside and _leads_to(child.path, submit_dir):
+            raise CorruptPlan(
+                f"sub-workflow {child.job!r} of {str(submit_dir)!r} leads back to it, by way of {str(child.path)!r}",
+                hint="one of them was planned again in the directory of another workflow: plan it elsewhere",
+            )
+        yield child
+
+
+def _leads_to(begin: Path, target: Path) -> bool:
+    """Return whether a run is another one, or has it below it."""
+    seen: set[Path] = set()
+    left = [begin.resolve()]
+    goal = target.resolve()
+    while left:
+        path = left.pop()
+        if path == goal:
+            return True
+        if path not in seen:
+            seen.add(path)
+            with closing(PlanFile(SubmitDir(path).plan)) as plan:
+                left += [child.path.resolve() for child in _all_child_runs(path, plan)]
+    return False
+
+
+def _all_child_runs(submit_dir: Path, plan: PlanFile) -> Iterator[ChildRun]:
     if SUB_WORKFLOWS not in plan.header.sites:
         return
     listed: dict[str, dict[str, int]] = {}
@@ -92,8 +130,8 @@ def _newest_attempts(folder: Path) -> dict[str, int]:
     """Return the attempts for which sub-workflows were planned last, by the names of their jobs."""
     found: dict[str, int] = {}
     for name in os.listdir(folder) if folder.is_dir() else ():
-        job, dot, number = name.rpartition(".")
-        if not (dot and number.isdigit()):
+        job, mark, number = name.rpartition(_MARK)
+        if not (mark and number.isdigit()):
             job, number = name, "1"
         if int(number) > found.get(job, 0) and os.path.exists(folder / name / PLAN):
             found[job] = int(number)

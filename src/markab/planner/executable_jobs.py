@@ -175,6 +175,7 @@ def job_of_tasks(
         assert isinstance(numbers, tuple)
         planned.site, planned.child = SUB_WORKFLOWS, draft.children[numbers[0]]
         planned.category = planned.category or CATEGORY
+        planned.retries = resources.retries or 0  # the jobs in it have their retries
         planned.tasks = [_sub_workflow(task) for task in tasks]
         planned.outputs = [Output(use.lfn, metadata=use.metadata) for use in draft.outputs(job)]
         return planned

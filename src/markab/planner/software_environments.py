@@ -21,6 +21,7 @@ from pathlib import Path
 
 from markab.plan.model import LOCAL, SoftwareEnvironment, Tool
 from markab.planner.draft import Context, Draft, RequestedEnvironment
+from markab.planner.noop_tasks import is_noop
 from markab.planner.placement import Program
 from markab.planner.site_executors import executor_of
 
@@ -52,8 +53,8 @@ def read_environments(draft: Draft, context: Context) -> None:
 
 
 def requested_environment(program: Program) -> RequestedEnvironment:
-    """Return what a program asks for: a requirements file, a file of conda, and modules; "" what it does not."""
-    asked = program.profiles.get(NAMESPACE)
+    """Return what a program asks for: a requirements file, a file of conda, and modules; "" what it does not, or what is not run."""
+    asked = None if is_noop(program.profiles) else program.profiles.get(NAMESPACE)
     return (
         (asked.get(REQUIREMENTS, ""), asked.get(CONDA, ""), asked.get(MODULES, "")) if asked else ("", "", "")
     )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from markab.diagnosis.edited_files import edited_files
@@ -24,6 +27,27 @@ from markab.reports.failure_report import (
 from markab.reports.hook_failures import hook_warnings
 from markab.reports.pegasus_analyzer import OUTPUT_LINES, pegasus_text, to_json
 from markab.reports.status import Status, status_of
+
+
+@contextmanager
+def open_failures(
+    submit_dir: Path, missing_results: Callable[[Path], str] = lambda run: ""
+) -> Iterator[MarkabFailures]:
+    """Yield the failures of one run, without those of its sub-workflows.
+
+    Args:
+        missing_results: returns the warning about results that are no longer where they were delivered.
+
+    Raises:
+        NotARun, CorruptPlan, CorruptJournal, NewerFormat: it cannot be read.
+    """
+    analyzer = Analyzer(submit_dir)
+    try:
+        analysis = analyzer.analyze()
+        is_over = analysis.state not in ("Running", "Not started")
+        yield MarkabFailures(analyzer, analysis, missing_results(submit_dir) if is_over else "")
+    finally:
+        analyzer.close()
 
 
 @dataclass(frozen=True)

@@ -59,18 +59,25 @@ class ContainerTool(object):
         self.name = name
         """One of the programs in `TOOLS`: a `docker` that is a wrapper of podman is podman."""
 
-    def run(self, words: Sequence[str], stop: Stop = None, stdout: Optional[IO[Any]] = None) -> str:
+    def run(
+        self,
+        words: Sequence[str],
+        stop: Stop = None,
+        stdout: Optional[IO[Any]] = None,
+        pass_fds: Sequence[int] = (),
+    ) -> str:
         """Run a command of it, such as `load`; return what it printed.
 
         Args:
             stdout: a file that gets what it prints; then "" is returned.
+            pass_fds: descriptors that it gets too, such as one with a lock that holds as long as it runs.
 
         Raises:
             ToolFailed: its exit code is not 0.
             Cancelled: `stop` was set.
         """
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-            status = _run([self.path, *words], stdout or out, err, stop)
+            status = _run([self.path, *words], stdout or out, err, stop, pass_fds)
             if status:
                 raise ToolFailed("%s %s" % (self.name, words[0]), status, _text(err))
             return "" if stdout else _text(out)
@@ -121,8 +128,15 @@ def _answer(tool: ContainerTool, *words: str) -> str:
         timer.cancel()
 
 
-def _run(argv: List[str], out: IO[Any], err: IO[Any], stop: Stop) -> int:
-    child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True)
+def _run(argv: List[str], out: IO[Any], err: IO[Any], stop: Stop, pass_fds: Sequence[int]) -> int:
+    child = subprocess.Popen(
+        argv,
+        stdin=subprocess.DEVNULL,
+        stdout=out,
+        stderr=err,
+        start_new_session=True,
+        pass_fds=pass_fds,
+    )
     pause_s = 0.001
     while child.poll() is None:
         if stop is not None and stop.is_set():

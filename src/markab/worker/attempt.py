@@ -48,6 +48,7 @@ class Prepared(object):
         "apart",
         "attempt_key",
         "base_environ",
+        "bounded_containers",
         "checked",
         "checked_s",
         "containers",
@@ -120,6 +121,8 @@ class Prepared(object):
         """Each task has a container of its own: the image has no shell that starts several."""
         self.left_containers: List[str] = []
         """Names of containers that may still be there, as their command did not end by itself."""
+        self.bounded_containers: List[str] = []
+        """Those of them with a bound on memory, of which a task failed."""
         self.order = order_of(job)
         self.scripts = JobScripts(spec)
         self.redirected: List[str] = []

@@ -4,7 +4,8 @@ The directory of the attempt is mounted at `/scratch` (Docker, Podman) or `/srv`
 working directory. The task runs as the user of the attempt, whatever the image says, and its program takes the place
 of the image's entry point. Each word stands for itself: no shell is started.
 
-The container of Docker or Podman has a name that says whose it is, and is removed when it ends. It gets only the
+The container of Docker or Podman has a name that says whose it is, and is removed when it ends; one whose arguments bound its
+memory only after it was asked whether that ran out. It gets only the
 variables that the documents and the attempt declare; those of the others get the environment of the host too.
 """
 
@@ -20,6 +21,9 @@ Container = Dict[str, Any]
 
 _NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9_.-]")
 _NAME_CHARACTERS = 100
+_MEMORY = re.compile(r"(--memory(?:-swap)?|-m)(?:=(.+)|\Z)|-m(\d.*)\Z")
+_AMOUNT = re.compile(r"(\d+)([bkmgBKMG]?)[bB]?\Z")
+_UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 
 def directory_inside(container: Container) -> str:
@@ -47,6 +51,35 @@ def is_removable(task: Dict[str, Any]) -> bool:
     return container is not None and container["type"] == DOCKER
 
 
+def bounds_memory(container: Container) -> bool:
+    """Return whether the arguments of a container of Docker or Podman say how much memory it gets."""
+    return container["type"] == DOCKER and any(map(_MEMORY.match, container.get("arguments") or ()))
+
+
+def with_memory(arguments: Sequence[str], memory_mb: int) -> List[str]:
+    """Return arguments whose bounds on memory are at least so high: a retry for lack of memory asks for more."""
+    words = []
+    follows = False
+    for word in arguments:
+        match = None if follows else _MEMORY.match(word)
+        if follows:
+            word = _at_least(word, memory_mb)
+        elif match is not None and match.group(3):
+            word = "-m" + _at_least(match.group(3), memory_mb)
+        elif match is not None and match.group(2):
+            word = "%s=%s" % (match.group(1), _at_least(match.group(2), memory_mb))
+        follows = match is not None and not match.group(2) and not match.group(3)
+        words.append(word)
+    return words
+
+
+def _at_least(amount: str, memory_mb: int) -> str:
+    match = _AMOUNT.match(amount)
+    if match is None or int(match.group(1)) * _UNITS[match.group(2).lower()] >= memory_mb << 20:
+        return amount
+    return "%dm" % memory_mb
+
+
 def environ_inside(container: Container, own: Mapping[str, str]) -> Dict[str, str]:
     """Return what a task gets in its container, of its variables outside: directories are those inside."""
     inside = directory_inside(container)
@@ -56,7 +89,19 @@ def environ_inside(container: Container, own: Mapping[str, str]) -> Dict[str, st
 class ContainerRun(object):
     """What one task is run with, beside the container of the plan."""
 
-    __slots__ = ("directory", "environ", "gid", "gpus", "has_stdin", "image", "key", "name", "tool", "uid")
+    __slots__ = (
+        "directory",
+        "environ",
+        "gid",
+        "gpus",
+        "has_stdin",
+        "image",
+        "key",
+        "memory_mb",
+        "name",
+        "tool",
+        "uid",
+    )
 
     def __init__(
         self,
@@ -70,6 +115,7 @@ class ContainerRun(object):
         has_stdin: bool = False,
         uid: int = 0,
         gid: int = 0,
+        memory_mb: int = 0,
     ) -> None:
         self.tool = tool
         self.image = image
@@ -85,6 +131,8 @@ class ContainerRun(object):
         self.has_stdin = has_stdin
         self.uid = uid
         self.gid = gid
+        self.memory_mb = memory_mb
+        """What the job asks for; 0: it does not say."""
 
 
 def container_command(
@@ -107,7 +155,8 @@ def container_command(
 
 
 def _docker(container: Container, run: ContainerRun, argv: Sequence[str]) -> List[str]:
-    words = [run.tool.path, "run", "--rm", "--name", run.name, "--label", "markab.attempt=" + run.key]
+    words = [run.tool.path, "run", *([] if bounds_memory(container) else ["--rm"])]
+    words += ["--name", run.name, "--label", "markab.attempt=" + run.key]
     words += ["--pull", "never", "--log-driver", "none", "--user", "%d:%d" % (run.uid, run.gid)]
     if run.tool.name == PODMAN and run.uid:
         words += ["--userns", "keep-id"]
@@ -121,7 +170,7 @@ def _docker(container: Container, run: ContainerRun, argv: Sequence[str]) -> Lis
         words += ["--device", "nvidia.com/gpu=all"] if run.tool.name == PODMAN else ["--gpus", "all"]
     for name, value in sorted({"HOME": inside, **run.environ}.items()):
         words += ["--env", "%s=%s" % (name, value)]
-    words += container.get("arguments") or ()
+    words += with_memory(container.get("arguments") or (), run.memory_mb)
     return [*words, "--workdir", inside, "--entrypoint", argv[0], run.image, *argv[1:]]
 
 

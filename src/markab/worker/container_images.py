@@ -4,6 +4,11 @@ A staged image of Docker is a tar archive, as `docker save` writes it. It is loa
 `localhost/markab-<uuid>-<number>:<sha256>`, and runs by that name alone. The names that the archive brings are put back:
 to the images that had them before, or removed. So nothing of the user's changes, an image that several runs
 loaded stays until the last of them unloads it, and one that the user has, or a container uses, stays as it is.
+
+Before an archive is loaded, a note in the directory of attempts says what its names were; it is removed when they are put
+back. Who finds one puts them back, since the process that wrote it was killed:
+
+    image-<tag>.names    JSON: [name, id of the image that had it or "", id that the archive gives it or ""]
 """
 
 import fcntl
@@ -13,16 +18,20 @@ import os
 import re
 import tarfile
 import threading
+import time
 from typing import Any, Dict, List, Tuple
 
 from markab.errors import MarkabError
-from markab.transfers.base import Stop
+from markab.transfers.base import Cancelled, Stop
 from markab.transfers.container_tool import DOCKER, ContainerTool, ToolFailed, find_tool
 from markab.transfers.error_kinds import ErrorKind
 from markab.worker.attempt import Prepared
 from markab.worker.failure import AttemptFailed, transfer_error
 
 _LOADED = re.compile(r"^Loaded image(?:\(s\))?(?: ID)?: *([^\s,]+)", re.MULTILINE)
+_CONFIG = re.compile(r"(?:.*/)?([0-9a-f]{64})(?:\.json)?\Z")
+"""The file of an archive that describes an image: its name is the id of that."""
+_LOOK_S = 0.05
 _FULL = re.compile(r"no space left|disk quota exceeded", re.IGNORECASE)
 
 _ids: Dict[Tuple[str, str], str] = {}
@@ -85,7 +94,8 @@ def _ready(prepared: Prepared, container: Dict[str, Any], stop: Stop) -> ReadyCo
     repository = repository_of(prepared.spec["uuid"], image)
     try:
         name = "%s:%s" % (repository, sha256[:32])
-        image_id = load_image(tool, path, name, prepared.spec["attempt"] > 1, stop)
+        note = os.path.join(prepared.spec["work"], "image-%s.names" % sha256[:32])
+        image_id = load_image(tool, path, name, note, prepared.spec["attempt"] > 1, stop)
     except ToolFailed as error:
         raise _load_error(image, path, error) from error
     return ReadyContainer(container, tool, name, sha256, image_id)
@@ -105,10 +115,11 @@ def repository_of(uuid: str, image: str) -> str:
     return "localhost/markab-%s-%s" % (uuid, hashlib.sha256(image.encode()).hexdigest()[:12])
 
 
-def load_image(tool: ContainerTool, path: str, name: str, again: bool, stop: Stop) -> str:
+def load_image(tool: ContainerTool, path: str, name: str, note: str, again: bool, stop: Stop) -> str:
     """Load the image in a file under a name, unless it is there; return its id. It is loaded once, whoever asks meanwhile.
 
     Args:
+        note: path of the note of what its names were.
         again: look whether it is still there, though it was loaded before.
     """
     key = tool.path, name
@@ -118,36 +129,70 @@ def load_image(tool: ContainerTool, path: str, name: str, again: bool, stop: Sto
         lock = _locks.setdefault(name, threading.Lock())
     with lock:
         if again or key not in _ids:
-            _ids[key] = _id_of(tool, name, stop) or _load(tool, path, name, stop)
+            found = "" if os.path.exists(note) else _id_of(tool, name, stop)
+            _ids[key] = found or _load(tool, path, name, note, stop)
         return _ids[key]
 
 
-def _load(tool: ContainerTool, path: str, name: str, stop: Stop) -> str:
+def _load(tool: ContainerTool, path: str, name: str, note: str, stop: Stop) -> str:
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        _lock_file(fd)  # another process of the run may load it too
+        # Another process of the run may load it too, also one whose engine was killed.
+        _lock_file(fd, stop)
+        _put_back(tool, note, stop)
         found = _id_of(tool, name, stop)
         if found:
             return found
         names = _names_in(path)
-        before = {one: _id_of(tool, one, stop) for one in names}
-        printed = tool.run(["load", "--quiet", "--input", path], stop)
+        _write_note(note, [(one, _id_of(tool, one, stop), image_id) for one, image_id in names.items()])
+        printed = tool.run(["load", "--quiet", "--input", path], stop, pass_fds=[fd])
         match = _LOADED.search(printed)
         if match is None:
             raise ToolFailed("%s load" % tool.name, 0, "it does not say which image it loaded")
         tool.run(["tag", match.group(1), name], stop)
-        for one, image_id in before.items():
-            tool.run(["tag", image_id, one] if image_id else ["rmi", one], stop)
+        _put_back(tool, note, stop)
         return _id_of(tool, name, stop)
     finally:
         os.close(fd)
 
 
-def _lock_file(fd: int) -> None:
+def _write_note(note: str, names: List[Tuple[str, str, str]]) -> None:
+    os.makedirs(os.path.dirname(note), exist_ok=True)  # with `sharedfs` no attempt has a directory
+    with open(note + ".part", "w", encoding="utf-8") as file:
+        json.dump(names, file)
+        file.flush()
+        os.fsync(file.fileno())
+    os.rename(note + ".part", note)
+
+
+def _put_back(tool: ContainerTool, note: str, stop: Stop) -> None:
+    """Give the names of a note to the images that had them, as far as they still have the one of the archive."""
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
-    except OSError:
-        pass  # a file system without locks: it is loaded twice at worst
+        with open(note, encoding="utf-8") as file:
+            names = json.load(file)
+    except (FileNotFoundError, ValueError):
+        return
+    for name, before, loaded in names:
+        if not _is_name(name) or before.startswith("-"):
+            continue  # not what is written here
+        now = _id_of(tool, name, stop)
+        if now and now != before and (not loaded or now.endswith(loaded)):
+            tool.run(["tag", before, name] if before else ["rmi", name], stop)
+    os.unlink(note)
+
+
+def _lock_file(fd: int, stop: Stop) -> None:
+    while True:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if stop is None:
+                time.sleep(_LOOK_S)
+            elif stop.wait(_LOOK_S):
+                raise Cancelled("waiting for another process that loads the image was cancelled") from None
+        except OSError:
+            return  # a file system without locks: it is loaded twice at worst
 
 
 def _id_of(tool: ContainerTool, name: str, stop: Stop) -> str:
@@ -158,15 +203,20 @@ def _id_of(tool: ContainerTool, name: str, stop: Stop) -> str:
         return ""
 
 
-def _names_in(path: str) -> List[str]:
-    """Return the names that the images in an archive of `docker save` have; [] if it does not say so."""
+def _names_in(path: str) -> Dict[str, str]:
+    """Return the names that the images in an archive of `docker save` have, with the id of each; {} if it does not say so."""
     try:
         with tarfile.open(path) as archive:
             manifest = archive.extractfile("manifest.json")
             images: Any = json.loads(manifest.read().decode()) if manifest else []
-        return [name for image in images for name in image.get("RepoTags") or () if _is_name(name)]
+        found = {}
+        for image in images:
+            config = _CONFIG.match(image.get("Config") or "")
+            for name in filter(_is_name, image.get("RepoTags") or ()):
+                found[name] = config.group(1) if config else ""
+        return found
     except (OSError, tarfile.TarError, KeyError, ValueError, AttributeError, TypeError):
-        return []
+        return {}
 
 
 def _is_name(name: Any) -> bool:

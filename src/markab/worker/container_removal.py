@@ -39,6 +39,24 @@ def remove_containers(names: Sequence[str], program: str) -> List[AttemptFailed]
     return []
 
 
+def out_of_memory_in(names: Sequence[str], program: str) -> bool:
+    """Return whether one of these containers had its memory run out, as the program says that started them."""
+    if not names:
+        return False
+    stop = threading.Event()
+    timer = threading.Timer(_LONGEST_S, stop.set)
+    timer.start()
+    try:
+        said = find_tool(DOCKER, program).run(
+            ["inspect", "--type", "container", "--format", "{{.State.OOMKilled}}", *names], stop
+        )
+    except (MarkabError, OSError):
+        return False  # it is gone, or the program does not answer
+    finally:
+        timer.cancel()
+    return "true" in said.lower().split()
+
+
 def remove_all(specs: Sequence[Spec]) -> None:
     """Remove every container that these attempts may have made."""
     by_program: Dict[str, List[str]] = {}

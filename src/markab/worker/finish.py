@@ -6,6 +6,7 @@ was made by tasks that need not run again, appear there also when it failed.
 """
 
 import os
+import signal
 from typing import Any, Dict, List, Optional
 
 from markab.transfers.base import Stop
@@ -18,7 +19,7 @@ from markab.worker.captured_output import Capture, describe_stream, end_of_text
 from markab.worker.container_command import is_removable
 from markab.worker.container_exit import container_error
 from markab.worker.container_images import container_entries
-from markab.worker.container_removal import remove_containers
+from markab.worker.container_removal import out_of_memory_in, remove_containers
 from markab.worker.done_tasks import done_tasks, made_by
 from markab.worker.exit_judgement import judge_disk, judge_inputs, judge_messages
 from markab.worker.failure import AttemptFailed, storage_error
@@ -28,6 +29,8 @@ from markab.worker.outputs import FoundOutput, find_outputs, names_in, place_out
 from markab.worker.record import HOST, Record, checked_entry, hashed_entry, make_record
 from markab.worker.steady_time import steady_time
 
+_KILLED = 128 + signal.SIGKILL
+"""The exit code of a container's command whose program was ended by SIGKILL."""
 LOG_SUFFIXES = (".log", ".out", ".err")
 """How the names of logs among the outputs of a job end."""
 
@@ -41,6 +44,7 @@ def finish(prepared: Prepared, out: Optional[Capture], err: Optional[Capture], s
     Args:
         out, err: what the tasks printed. None: no task can have printed anything.
     """
+    _judge_memory_of_containers(prepared)
     prepared.errors.extend(_remove_containers(prepared))
     found: List[FoundOutput] = []
     if prepared.invocations:
@@ -96,6 +100,22 @@ def _passes_fence(prepared: Prepared) -> bool:
     except OSError as error:
         prepared.errors.append(storage_error("cannot make the file '%s'" % path, error))
     return False
+
+
+def _judge_memory_of_containers(prepared: Prepared) -> None:
+    """Find out whether memory ran out in a container of a task that failed; that then comes first in `errors`."""
+    killed = [one["task"] for one in prepared.invocations if one["status"] >> 8 == _KILLED]
+    bounded = [
+        task for task in prepared.job.get("tasks") or () if task["id"] in killed and is_removable(task)
+    ]
+    if not bounded or not prepared.bounded_containers:
+        return
+    tool = prepared.containers[bounded[0]["container"]["name"]].tool
+    if out_of_memory_in(prepared.bounded_containers, tool.path):
+        message = "task '%s' was killed in container '%s', because the memory of that ran out"
+        hint = "give the container more with --memory in its arguments, or ask for more with the profile pegasus.memory"
+        names = bounded[0]["id"], bounded[0]["container"]["name"]
+        prepared.errors.insert(0, AttemptFailed(ErrorKind.MEMORY, message % names, hint))
 
 
 def _remove_containers(prepared: Prepared) -> List[AttemptFailed]:

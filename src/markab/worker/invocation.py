@@ -15,6 +15,7 @@ from markab.transfers.text_size import size_in_bytes
 from markab.worker.attempt import Prepared
 from markab.worker.container_command import (
     ContainerRun,
+    bounds_memory,
     container_command,
     container_name,
     directory_inside,
@@ -257,8 +258,13 @@ def record_end(
 
 def _note_container(prepared: Prepared, process: Process, status: int, why: Optional[AttemptFailed]) -> None:
     """Note a container that may still be there."""
-    if is_removable(process.task) and (why is not None or (status and not _ended_by_itself(status))):
+    if not is_removable(process.task):
+        return
+    is_kept = bounds_memory(process.task["container"])
+    if is_kept or why is not None or (status and not _ended_by_itself(status)):
         prepared.left_containers.append(container_name(prepared.spec, process.task["id"]))
+    if is_kept and status:
+        prepared.bounded_containers.append(prepared.left_containers[-1])
 
 
 def _record_series(
@@ -336,6 +342,7 @@ def _container_command(
         task.get("stdin") is not None,
         os.getuid(),
         os.getgid(),
+        prepared.job.get("memory_mb") or 0,
     )
     try:
         # Of its own: tasks may share an image and differ in the rest.

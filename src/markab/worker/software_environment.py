@@ -3,7 +3,11 @@
 An environment is a directory below the user's cache, `markab/environments/<tool>-<digest>`: of the text of its
 file, and of the Python that makes it. It is whole when it has the file `READY`, which is renamed
 into place at the end. What is made cannot be moved (its programs have its path in them), so that it is made where it
-will be, by one process at a time, which holds a lock; what an earlier process left unfinished is removed before.
+will be, by one process at a time; what an earlier process left unfinished is removed before.
+
+The file `<tool>-<digest>.lock` is locked by who makes an environment, with the programs that it calls, alone, and shared
+by each process that uses it: so neither is it removed while it is in use, nor made twice at a time, even if the
+first one's engine was killed. The time of `READY` is that of the last use.
 
     READY    JSON: {"tool", "file", "python", "packages"}, the packages as `name==version`
 """
@@ -18,7 +22,8 @@ import signal
 import subprocess
 import sys
 import time
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from contextlib import contextmanager
+from typing import IO, Any, Dict, Iterator, List, Mapping, Optional, Tuple
 
 from markab.transfers.base import Stop
 from markab.transfers.error_kinds import ErrorKind
@@ -54,6 +59,7 @@ class Environments(object):
         self._environ = environ
         self._found = {}  # type: Dict[str, Tuple[Dict[str, str], Dict[str, Any]]]
         self._failed = {}  # type: Dict[str, Tuple[float, AttemptFailed]]
+        self._locks = []  # type: List[IO[str]]
 
     def is_at_hand(self, names: Mapping[str, Definition]) -> bool:
         """Return whether `use` has nothing to make or to load for these."""
@@ -97,15 +103,33 @@ class Environments(object):
             entry["modules"] = list(modules)
         if definition.get("tool"):
             directory = environment_directory(definition, self._environ)
-            ready = _ready(directory) or _make(directory, definition, self._environ, stop)
+            ready = self._locked(directory, definition, stop)
             path = variables.get("PATH") or self._environ.get("PATH") or os.defpath
             variables.update(_activated(definition["tool"], directory, path))
             entry.update(ready, directory=directory, digest=os.path.basename(directory).rpartition("-")[2])
         return variables, entry
 
+    def _locked(self, directory: str, definition: Definition, stop: Stop) -> Dict[str, Any]:
+        """Return what `READY` has, once the environment is there and locked as in use."""
+        name = definition["file"]
+        with _as_failure(name, directory):
+            while True:
+                lock = _open_lock(directory)
+                if lock is None:  # made by another user, who may remove it
+                    return _ready(directory) or _make(directory, definition, self._environ, stop)
+                _wait_for_lock(lock, fcntl.LOCK_SH, stop, name)
+                ready = _ready(directory)
+                if ready is not None:
+                    self._locks.append(lock)
+                    _note_use(directory)
+                    return ready
+                lock.close()
+                _make(directory, definition, self._environ, stop)
 
-def environment_directory(definition: Definition, environ: Mapping[str, str]) -> str:
-    """Return where an environment is, or will be. Raises AttemptFailed if the user has no cache."""
+
+def environments_directory(environ: Optional[Mapping[str, str]] = None) -> str:
+    """Return the directory of all environments of a user, by default of this process. Raises AttemptFailed if there is no cache."""
+    environ = os.environ if environ is None else environ
     base = environ.get("XDG_CACHE_HOME", "")
     if not os.path.isabs(base):
         home = environ.get("HOME") or os.path.expanduser("~")
@@ -116,11 +140,39 @@ def environment_directory(definition: Definition, environ: Mapping[str, str]) ->
             "there is no directory for software environments",
             "set HOME or XDG_CACHE_HOME",
         )
+    return os.path.join(base, "markab", "environments")
+
+
+def environment_directory(definition: Definition, environ: Mapping[str, str]) -> str:
+    """Return where an environment is, or will be. Raises AttemptFailed if the user has no cache."""
     tool = definition["tool"]
     python = [sys.implementation.name, platform.python_version(), sys.prefix] if tool == "pip" else []
     parts = [tool, definition["file"], definition["text"], platform.machine(), *python]
     digest = hashlib.sha256("\0".join(parts).encode("utf-8")).hexdigest()
-    return os.path.join(base, "markab", "environments", "%s-%s" % (tool, digest[:32]))
+    return os.path.join(environments_directory(environ), "%s-%s" % (tool, digest[:32]))
+
+
+def last_use(directory: str) -> Optional[float]:
+    """Return when an environment was used last; None: it is not whole."""
+    try:
+        return os.stat(os.path.join(directory, READY)).st_mtime
+    except OSError:
+        return None
+
+
+def remove_environment(directory: str) -> bool:
+    """Remove an environment, unless a process uses or makes it; return whether it has gone. Raises OSError."""
+    with open(directory + ".lock", "a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        try:
+            os.unlink(os.path.join(directory, READY))  # what is left after a kill is then not whole
+        except FileNotFoundError:
+            pass
+        shutil.rmtree(directory)
+    return True
 
 
 def _ready(directory: str) -> Optional[Dict[str, Any]]:
@@ -157,23 +209,52 @@ def _prefix(tool: str, directory: str) -> str:
 def _make(directory: str, definition: Definition, environ: Mapping[str, str], stop: Stop) -> Dict[str, Any]:
     """Make an environment, unless another process has made it meanwhile; return what `READY` has."""
     name = definition["file"]
-    try:
+    with _as_failure(name, directory):
         os.makedirs(os.path.dirname(directory), mode=0o700, exist_ok=True)
         with open(directory + ".lock", "a") as lock:
-            while True:
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    _pause(stop, name)
+            _wait_for_lock(lock, fcntl.LOCK_EX, stop, name)
             ready = _ready(directory)
             if ready is None:
                 if os.path.lexists(directory):
                     shutil.rmtree(directory)
                 os.mkdir(directory, 0o700)
-                ready = _build(directory, definition, environ, stop)
+                ready = _build(directory, definition, environ, stop, lock)
                 _write(os.path.join(directory, READY), json.dumps(ready))
             return ready
+
+
+def _open_lock(directory: str) -> Optional[IO[str]]:
+    """Open the lock of an environment; None: nothing may be written there, but it is whole."""
+    try:
+        os.makedirs(os.path.dirname(directory), mode=0o700, exist_ok=True)
+        return open(directory + ".lock", "a")
+    except PermissionError:
+        if last_use(directory) is None:
+            raise
+        return None
+
+
+def _wait_for_lock(lock: IO[str], how: int, stop: Stop, name: str) -> None:
+    while True:
+        try:
+            fcntl.flock(lock, how | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            _pause(stop, name)
+
+
+def _note_use(directory: str) -> None:
+    try:
+        os.utime(os.path.join(directory, READY))
+    except OSError:
+        pass  # it looks older than it is
+
+
+@contextmanager
+def _as_failure(name: str, directory: str) -> Iterator[None]:
+    """Report an error of the system as one of the environment."""
+    try:
+        yield
     except OSError as error:
         raise AttemptFailed(
             ErrorKind.ENVIRONMENT,
@@ -183,7 +264,9 @@ def _make(directory: str, definition: Definition, environ: Mapping[str, str], st
         ) from error
 
 
-def _build(directory: str, definition: Definition, environ: Mapping[str, str], stop: Stop) -> Dict[str, Any]:
+def _build(
+    directory: str, definition: Definition, environ: Mapping[str, str], stop: Stop, lock: IO[str]
+) -> Dict[str, Any]:
     tool, name = definition["tool"], definition["file"]
     file = os.path.join(directory, name)
     _write(file, definition["text"])
@@ -191,10 +274,10 @@ def _build(directory: str, definition: Definition, environ: Mapping[str, str], s
     prefix = _prefix(tool, directory)
     lists = []  # type: List[str]
     for words in _builders(tool, file, prefix, environ):
-        _run(words, directory, name, environ, stop)
+        _run(words, directory, name, environ, stop, lock)
     python = os.path.join(prefix, "bin", "python")
     if os.path.exists(python):
-        lists = _packages(python, directory, name, environ, stop)
+        lists = _packages(python, directory, name, environ, stop, lock)
     return {
         "tool": tool,
         "file": name,
@@ -237,18 +320,22 @@ def _no_program(name: str, programs: str) -> AttemptFailed:
     )
 
 
-def _packages(python: str, directory: str, name: str, environ: Mapping[str, str], stop: Stop) -> List[str]:
+def _packages(
+    python: str, directory: str, name: str, environ: Mapping[str, str], stop: Stop, lock: IO[str]
+) -> List[str]:
     """Return the Python packages of an environment, as `name==version`."""
     code = (
         "import importlib.metadata as m\n"
         "print('\\n'.join(sorted({'%s==%s' % (d.metadata['Name'], d.version) for d in m.distributions()})))"
     )
-    text = _run([python, "-c", code], directory, name, environ, stop)
+    text = _run([python, "-c", code], directory, name, environ, stop, lock)
     return [line for line in text.splitlines() if "==" in line]
 
 
-def _run(words: List[str], directory: str, name: str, environ: Mapping[str, str], stop: Stop) -> str:
-    """Run a command to its end, and return what it printed; its output is kept in `build.log`."""
+def _run(
+    words: List[str], directory: str, name: str, environ: Mapping[str, str], stop: Stop, lock: IO[str]
+) -> str:
+    """Run a command to its end, and return what it printed; its output is kept in `build.log`. It has the lock too."""
     path = os.path.join(directory, "build.log")
     with open(path, "ab") as log:
         began = log.tell()
@@ -260,6 +347,7 @@ def _run(words: List[str], directory: str, name: str, environ: Mapping[str, str]
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            pass_fds=[lock.fileno()],
         )
         try:
             while child.poll() is None:

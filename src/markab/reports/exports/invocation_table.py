@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import io
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timezone
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from markab.errors import MarkabError
+from markab.journal.attempt_story import environment_texts
 from markab.plan.atomic_file import user_output
 from markab.plan.model import PlannedTask
 from markab.reports.container_text import container_texts
@@ -57,14 +59,16 @@ COLUMNS = {
     "moved_bytes": WHOLE,
     "label": TEXT,
     "container": TEXT,
+    "environment": TEXT,
+    "sub_workflow": TEXT,
 }
 """Name → type of every column, in order; units are part of the names."""
 
 BATCH_ROWS = 20_000
 
 
-def write_csv(facts: Facts, path: Path) -> None:
-    """Write the table as CSV with a header.
+def write_csv(tree: Sequence[Facts], path: Path) -> None:
+    """Write the table of some runs as CSV with a header.
 
     Raises:
         StorageError: disk full, directory not writable.
@@ -73,13 +77,13 @@ def write_csv(facts: Facts, path: Path) -> None:
     with user_output(path) as out:
         text = io.TextIOWrapper(out, encoding="utf-8", newline="")
         write_rows(text, [COLUMNS])
-        write_rows(text, _csv_rows(facts))
+        write_rows(text, _csv_rows(tree))
         text.flush()
         text.detach()
 
 
-def write_parquet(facts: Facts, path: Path) -> None:
-    """Write the table as Parquet.
+def write_parquet(tree: Sequence[Facts], path: Path) -> None:
+    """Write the table of some runs as Parquet.
 
     Raises:
         MarkabError: pyarrow is not installed.
@@ -101,7 +105,7 @@ def write_parquet(facts: Facts, path: Path) -> None:
     }
     schema = pyarrow.schema([(name, types[kind]) for name, kind in COLUMNS.items()])
     with user_output(path) as out, pyarrow.parquet.ParquetWriter(out, schema) as writer:
-        for batch in _batches(facts):
+        for batch in _batches(tree):
             writer.write_table(pyarrow.Table.from_pylist(batch, schema=schema))
 
 
@@ -115,18 +119,18 @@ def rows(facts: Facts) -> Iterator[dict[str, Any]]:
             yield _row(facts, attempt, invocation)
 
 
-def _csv_rows(facts: Facts) -> Iterator[Iterable[object]]:
+def _csv_rows(tree: Sequence[Facts]) -> Iterator[Iterable[object]]:
     moments = [name for name, kind in COLUMNS.items() if kind == MOMENT]
-    for row in rows(facts):
+    for row in chain.from_iterable(map(rows, tree)):
         for name in moments:
             row[name] = iso(row[name]) if row[name] else None
         yield row.values()
 
 
-def _batches(facts: Facts) -> Iterator[list[dict[str, Any]]]:
+def _batches(tree: Sequence[Facts]) -> Iterator[list[dict[str, Any]]]:
     moments = [name for name, kind in COLUMNS.items() if kind == MOMENT]
     batch: list[dict[str, Any]] = []
-    for row in rows(facts):
+    for row in chain.from_iterable(map(rows, tree)):
         for name in moments:
             row[name] = datetime.fromtimestamp(row[name], timezone.utc) if row[name] else None
         batch.append(row)
@@ -176,6 +180,8 @@ def _row(facts: Facts, attempt: AttemptFacts, one: InvocationFacts | None) -> di
         "moved_bytes": sum(moved.get("bytes") or 0 for moved in attempt.moved if not moved.get("found")),
         "label": (task.node_label if task else job.label) or None,
         "container": _container(attempt, task),
+        "environment": "; ".join(environment_texts(attempt.record)) or None,
+        "sub_workflow": attempt.inner.uuid if attempt.inner else None,
     }
 
 

@@ -6,7 +6,8 @@ r"""Exporting a run as the files that tools expect in a submit directory of Pega
     <workflow>-0.dag.dagman.out   start and end of the run
     jobstate.log             every change of a job's state
     00/00/<job>.out.NNN      an attempt: a YAML list, one record an invocation
-    00/00/<job>.meta         size and sha256 of the job's outputs
+    00/00/<job>.meta         size and sha256 of the job's outputs, and the container and environment in which they were made
+    00/00/<job>/             the same of the run of a sub-workflow
 
 The two small files a job are what Pegasus writes too.
 """
@@ -22,9 +23,11 @@ from typing import Any
 import msgspec
 
 from markab.errors import StorageError
+from markab.journal.attempt_story import environment_texts
 from markab.plan.braindump import write_braindump
 from markab.plan.submit_dir import job_directory
 from markab.provenance.stampede_states import exit_code, failed_status
+from markab.reports.container_text import container_texts
 from markab.reports.exports.directory_writer import filling
 from markab.reports.exports.formatting import iso
 from markab.reports.exports.kickstart import Records
@@ -138,6 +141,12 @@ def _meta(facts: Facts, attempt: AttemptFacts, file: Any) -> dict[str, Any]:
         "size": str(file.size_bytes or 0),
         "ctime": iso(attempt.end),
     }
+    for key, texts in (
+        ("container", container_texts(attempt.record)),
+        ("environment", environment_texts(attempt.record)),
+    ):
+        if texts:
+            attributes[key] = "; ".join(texts)
     if file.sha256:
         attributes |= {"checksum.type": "sha256", "checksum.value": file.sha256}
     return {"_id": file.lfn, "_type": "file", "_attributes": attributes}

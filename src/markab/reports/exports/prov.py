@@ -3,17 +3,22 @@
 Entities are the files (with sha256, size and places), the programs and the
 workflow; activities are the run and every attempt of a job, failed ones included;
 agents are the user and Markab. A transfer `used` the file that it moved. Terms
-that PROV lacks have the prefix `markab`.
+that PROV lacks have the prefix `markab`. With the runs of sub-workflows, each of these is a bundle, named by the uuid of
+its run, to which the attempts of its job refer; in it, `alternateOf` says which files are those of the run above.
 
 Format: https://www.w3.org/submissions/prov-json/
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
+
+import msgspec
 
 from markab import __version__
+from markab.journal.attempt_story import environment_texts
 from markab.plan.atomic_file import user_output
 from markab.reports.container_text import container_texts
 from markab.reports.exports.formatting import as_url, encoded, is_gone, iso, planned_words
@@ -31,48 +36,73 @@ SECTIONS = (
     "wasAssociatedWith",
     "actedOnBehalfOf",
     "wasAttributedTo",
+    "alternateOf",
 )
+_encode = msgspec.json.Encoder().encode
 ENGINE = "agent:markab"
 WORKFLOW = "workflow:document"
 
 
-def write_prov(facts: Facts, path: Path) -> None:
-    """Write the whole run into one file; memory grows with files, not with attempts.
+def write_prov(tree: Sequence[Facts], path: Path) -> None:
+    """Write a run into one file, and those below it as bundles; memory grows with files, not with attempts.
 
     Raises:
         StorageError: disk full, directory not writable.
         CorruptJournal: the journal is damaged.
     """
+    first, *below = tree
+    bundles = {f"bundle:{encoded(facts.uuid)}": facts for facts in below}
+    uuids = {facts.prefix: facts.uuid for facts in tree}
+    with user_output(path) as out:
+        _write_one(first, out, "", bundles)
+        for number, (name, facts) in enumerate(bundles.items()):
+            out.write(b',\n"bundle":{\n' if not number else b",\n")
+            out.write(_encode(name) + b":")
+            over = facts.prefix[:-1].rpartition("/")[0]
+            _write_one(facts, out, uuids[f"{over}/" if over else ""], {})
+            out.write(b"}")
+        out.write(b"}}\n" if bundles else b"}\n")
+
+
+def _write_one(facts: Facts, out: BinaryIO, above: str, bundles: Collection[str]) -> None:
+    """Write a run without the brace at the end; `above` is the run of which it is a sub-workflow."""
     with Spools() as spools:
         programs: set[str] = set()
         for attempt in facts.attempts():
             _attempt(facts, attempt, spools, programs)
-        for file in facts.older:
+        for file in [*facts.older, *facts.files.values()]:
             _file(facts, file, spools)
-        for file in facts.files.values():
-            _file(facts, file, spools)
+        for name in bundles:
+            spools["entity"].member(name, {"prov:type": _term("prov:Bundle")})
         _run(facts, spools)
-        with user_output(path) as out:
-            out.write(b'{"prefix":')
-            out.write(_prefixes(facts))
-            for name in SECTIONS:
-                if spools[name].count:
-                    out.write(b',\n"%b":{\n' % name.encode())
-                    spools[name].copy_to(out)
-                    out.write(b"}")
-            out.write(b"}\n")
+        if above:
+            _shared_files(facts, spools)
+        out.write(b'{"prefix":')
+        out.write(_prefixes(facts, above))
+        for name in SECTIONS:
+            if spools[name].count:
+                out.write(b',\n"%b":{\n' % name.encode())
+                spools[name].copy_to(out)
+                out.write(b"}")
 
 
-def _prefixes(facts: Facts) -> bytes:
-    import msgspec
+def _shared_files(facts: Facts, spools: Spools) -> None:
+    """Say which files of a sub-workflow are those of the run above: the same bytes under the same name."""
+    for lfn in sorted(facts.shared):
+        if (file := facts.files.get(lfn)) is not None and (file.is_input or file.maker):
+            ends = {"prov:alternate1": file_id(file), "prov:alternate2": f"above:{encoded(lfn)}"}
+            spools["alternateOf"].member(f"_:l{spools['alternateOf'].count + 1}", ends)
 
+
+def _prefixes(facts: Facts, above: str) -> bytes:
     base = f"urn:uuid:{facts.uuid}#"
     own = {
         kind: f"{base}{kind}/"
         for kind in ("file", "program", "workflow", "attempt", "invocation", "agent", "run")
     }
+    own |= {"bundle": "urn:uuid:"} | ({"above": f"urn:uuid:{above}#file/"} if above else {})
     dcterms = {"dcterms": "http://purl.org/dc/terms/", "markab": TERMS}
-    return msgspec.json.encode(own | dcterms)
+    return _encode(own | dcterms)
 
 
 def _run(facts: Facts, spools: Spools) -> None:
@@ -132,6 +162,12 @@ def _attempt(facts: Facts, attempt: AttemptFacts, spools: Spools, programs: set[
         fields |= {"markab:error": attempt.error, "markab:errorKind": attempt.error_kind}
     if attempt.containers:
         fields["markab:container"] = container_texts(attempt.record)
+    if attempt.environments:
+        fields["markab:environment"] = environment_texts(attempt.record)
+        packages = [name for one in attempt.environments for name in one.get("packages", ())]
+        fields |= {"markab:package": packages} if packages else {}
+    if attempt.inner is not None:
+        fields["markab:subWorkflow"] = _term(f"bundle:{encoded(attempt.inner.uuid)}")
     invocations = attempt.invocations
     if len(invocations) == 1:
         fields |= _invocation(invocations[0])

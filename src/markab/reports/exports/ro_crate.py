@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import shlex
 import time
+from collections.abc import Mapping
 from mimetypes import guess_type
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,9 @@ from typing import Any
 import msgspec
 
 from markab import __version__
-from markab.errors import MarkabError, StorageError
+from markab.errors import NothingToExport, StorageError
 from markab.formatting import titled
+from markab.journal.attempt_story import environment_texts
 from markab.plan.atomic_file import replacing
 from markab.plan.model import Kind
 from markab.reports.exports.formatting import as_url, encoded, is_gone, iso, planned_words
@@ -31,6 +33,8 @@ from markab.reports.exports.run_facts import AttemptFacts, Facts, RunFile
 from markab.reports.exports.spooled_text import Spools
 
 METADATA = "ro-crate-metadata.json"
+INNER_CRATES = "sub-workflows"
+"""The directory in which the crates of sub-workflows are."""
 DOCUMENT = "workflow.yml"
 LICENSE = "No license was stated for this crate."
 CRATE = "https://w3id.org/ro/crate/1.1"
@@ -50,27 +54,32 @@ DONE, FAILED = "http://schema.org/CompletedActionStatus", "http://schema.org/Fai
 _encode = msgspec.json.Encoder().encode
 
 
-def write_ro_crate(facts: Facts, path: Path, license: str = LICENSE) -> None:
+def write_ro_crate(facts: Facts, path: Path, license: str = LICENSE, crates: Mapping[int, str] = {}) -> None:
     """Write the crate into the directory `path`, which is created if necessary.
 
+    Args:
+        crates: directories inside that are the crates of sub-workflows, by their jobs.
+
     Raises:
-        MarkabError: nothing has run yet, or the copy of the workflow document is missing.
+        NothingToExport: nothing has run yet.
+        MarkabError: the copy of the workflow document is missing.
         StorageError: disk full, directory not writable.
         CorruptJournal: the journal is damaged.
     """
     document = facts.document
     with Spools() as spools:
-        crate = _Crate(facts, spools)
+        crate = _Crate(facts, spools, crates)
         for attempt in facts.attempts():
             if attempt.job.kind in (Kind.COMPUTE, Kind.SUBWORKFLOW):
                 crate.attempt(attempt)
         if not crate.tools:
-            raise MarkabError(
+            raise NothingToExport(
                 f"no task of {str(facts.place.path)!r} has run, so there is no run to describe in a crate",
                 hint=f"start it with `markab run {shlex.quote(str(facts.place.path))}`, or wait for its first task",
             )
         crate.steps()
         crate.all_files()
+        crate.inner_crates()
         crate.context(license)
         try:
             path.mkdir(parents=True, exist_ok=True)
@@ -100,8 +109,11 @@ def write_ro_crate(facts: Facts, path: Path, license: str = LICENSE) -> None:
 class _Crate:
     """The graph under construction: entities go to spools as soon as they are complete."""
 
-    def __init__(self, facts: Facts, spools: Spools) -> None:
+    def __init__(self, facts: Facts, spools: Spools, crates: Mapping[int, str]) -> None:
         self.facts = facts
+        self._crates = crates
+        self._requirements: dict[str, dict[str, dict[str, str]]] = {}
+        """Transformation → the software environments in which it ran, as references by their ids."""
         self.tools: dict[str, str] = {}
         """Transformation → program, of those that have run."""
         self._attempted: set[str] = set()
@@ -137,6 +149,14 @@ class _Crate:
             fields["resourceUsage"] = usage
         if attempt.containers:
             fields["containerImage"] = _one_or_all([self._image(one) for one in attempt.containers])
+        for one in attempt.environments:
+            id = self._environment(one)
+            for task in job.tasks:
+                self._requirements.setdefault(task.transformation or job.id, {})[id] = _ref(id)
+        if attempt.inner is not None:
+            fields["identifier"] = f"urn:uuid:{attempt.inner.uuid}"
+            if crate := self._crates.get(attempt.position):
+                fields["subjectOf"] = _ref(crate)
         self._add(_without_empty(fields))
         self._spools["actions"].item(_ref(action))
         control = f"#control/{encoded(attempt.name)}"
@@ -169,6 +189,44 @@ class _Crate:
             self._add(fields | ({"sha256": digest} if digest else {}))
         return _ref(id)
 
+    def _environment(self, found: dict[str, Any]) -> str:
+        """Add a software environment, once; return its id."""
+        id = f"#environment/{encoded(str(found.get('digest') or found['name']))}"
+        if id not in self._images:
+            self._images.add(id)
+            (text,) = environment_texts({"environments": [found]})
+            fields: dict[str, Any] = {"@id": id, "@type": "SoftwareApplication", "name": text}
+            if packages := found.get("packages"):
+                fields["softwareRequirements"] = list(packages)
+            if digest := found.get("digest"):
+                fields["identifier"] = digest
+            self._add(fields)
+        return id
+
+    def inner_crates(self) -> None:
+        """Add the crates of the sub-workflows as parts of this one."""
+        for position, place in self._crates.items():
+            inner = self.facts.inner[position]
+            self._add(
+                {
+                    "@id": place,
+                    "@type": "Dataset",
+                    "name": f"{inner.workflow}, run {inner.uuid}",
+                    "description": f"The run of the sub-workflow {inner.job}.",
+                    "conformsTo": _ref("https://w3id.org/ro/crate"),
+                    "subjectOf": _ref(f"{place}{METADATA}"),
+                }
+            )
+            self._add(
+                {
+                    "@id": f"{place}{METADATA}",
+                    "@type": "CreativeWork",
+                    "name": f"metadata of the run of {inner.job}",
+                    "encodingFormat": "application/ld+json",
+                }
+            )
+            self._spools["parts"].item(_ref(place))
+
     def steps(self) -> None:
         """Add the steps of the workflow: all that were planned, whether they ran or not."""
         for position, job in enumerate(self.facts.plan.jobs()):
@@ -191,7 +249,9 @@ class _Crate:
                     self._attempted.add(name)
                     self._add(_software(name, planned_words(task)[0]))
         for name, program in self.tools.items():
-            self._add(_software(name, program))
+            needs = list(self._requirements.get(name, {}).values())
+            more = {"softwareRequirements": _one_or_all(needs)} if needs else {}
+            self._add(_software(name, program) | more)
 
     def all_files(self) -> None:
         """Add every file: one with a place as data, one without as a description."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,14 @@ from markab.journal.attempt_record import AttemptSuccess
 from markab.journal.lifecycle import State
 from markab.journal.records import AttemptEnd, AttemptStart, Entry, EntryOf, RunStart, decode
 from markab.journal.run_reader import RunReader
+from markab.plan.braindump import read_braindump
+from markab.plan.child_directory import child_runs
 from markab.plan.model import Kind, PlannedJob, PlannedTask
+from markab.plan.submit_dir import SubmitDir
 from markab.reports.exports.formatting import is_gone
 from markab.reports.exports.public_document import arguments_as_written
 from markab.transfers.base import redact
+from markab.transfers.reserved_names import CHILDREN
 
 NEVER_STARTED = -1
 """Raw wait status of a process that could not be started."""
@@ -101,6 +105,16 @@ class InvocationFacts(msgspec.Struct):
         return os.WTERMSIG(self.status)
 
 
+class InnerRun(msgspec.Struct, frozen=True):
+    """The run of a sub-workflow, where it was planned last."""
+
+    job: str
+    """That of the run above."""
+    path: Path
+    workflow: str
+    uuid: str
+
+
 class AttemptFacts(msgspec.Struct):
     """One try of a job."""
 
@@ -116,6 +130,8 @@ class AttemptFacts(msgspec.Struct):
     used: list[RunFile]
     """The files it read; empty if it failed before reading."""
     made: list[RunFile]
+    inner: InnerRun | None = None
+    """The run of the sub-workflow that it was."""
 
     @property
     def name(self) -> str:
@@ -170,6 +186,11 @@ class AttemptFacts(msgspec.Struct):
         return list(self.record.get("containers", ()))
 
     @property
+    def environments(self) -> list[dict[str, Any]]:
+        """The software environments of its tasks, as the worker's record has them."""
+        return list(self.record.get("environments", ()))
+
+    @property
     def moved(self) -> list[dict[str, Any]]:
         """Transfers that it made, as the worker's record has them, without secrets in their URLs."""
         return [
@@ -181,14 +202,18 @@ class AttemptFacts(msgspec.Struct):
 class Facts(RunReader):
     """A run that is being read: iterate over `attempts` to the end, then use the other properties."""
 
-    def __init__(self, submit_dir: str | Path | None) -> None:
+    def __init__(self, submit_dir: str | Path | None, prefix: str = "") -> None:
         """Open a run.
+
+        Args:
+            prefix: what stands before its names in an export of a tree, `job/` for a sub-workflow.
 
         Raises:
             NotARun: there is none.
             NewerFormat, CorruptPlan: its plan cannot be read.
         """
         super().__init__(submit_dir)
+        self.prefix = prefix
         self.engines: list[RunStart] = []
         """Every opening of the run by an engine."""
         self.files: dict[str, RunFile] = {}
@@ -197,6 +222,13 @@ class Facts(RunReader):
         """Versions that a newer one has replaced."""
         self.last_time = 0.0
         """Time of the last recorded event."""
+        self.inner = {
+            child.position: InnerRun(child.job, child.path, *_identity(child.path))
+            for child in child_runs(self.place.path, self.plan)
+        }
+        """Job → the run of the sub-workflow that it is, if that was planned."""
+        self.shared: Collection[str] = ()
+        """Its files that are those of the run above; in an export of a tree."""
         self._missing: list[str] | None = None
         self._as_written = arguments_as_written(self._document_path)
         self._wanted()
@@ -297,9 +329,20 @@ class Facts(RunReader):
         elif state != "Success":
             undone = len(self.plan) - self.history.count(State.SUCCEEDED)
             yield f"the run is not complete: {undone:,} of {len(self.plan):,} jobs did not succeed"
-        gone = [place.url for file in self.files.values() for place in file.delivered if is_gone(place.url)]
+        gone = [
+            place.url
+            for file in self.files.values()
+            for place in file.delivered
+            if is_gone(place.url) and not self._is_handed_up(file.lfn, place.url)
+        ]
         if gone:
             yield f"{len(gone):,} delivered file(s) are no longer at their place, such as {gone[0]}"
+
+    def _is_handed_up(self, lfn: str, url: str) -> bool:
+        """Return whether a place is in the scratch of the run above, which that cleans up."""
+        directory, inner = url.removesuffix(lfn).rstrip("/"), f"/{CHILDREN}/"
+        places = (site.scratch.path for site in self.plan.header.sites.values() if site.scratch is not None)
+        return any(inner in path and path.rpartition(inner)[0] == directory for path in places)
 
     def _wanted(self) -> None:
         """Read from the plan which job makes which file; a file that no job makes comes from outside."""
@@ -344,6 +387,7 @@ class Facts(RunReader):
             record=record or {},
             used=[],
             made=[],
+            inner=self.inner.get(position),
         )
         self._moved(attempt)
         self._read(attempt)
@@ -413,6 +457,12 @@ class Facts(RunReader):
         if file is None:
             file = self.files[lfn] = RunFile(lfn)
         return file
+
+
+def _identity(submit_dir: Path) -> tuple[str, str]:
+    """Return workflow and uuid of a run."""
+    braindump = read_braindump(SubmitDir(submit_dir).braindump)
+    return braindump.get("dax_label") or "", braindump.get("wf_uuid") or ""
 
 
 def _without_details(entry: Entry) -> EntryOf[AttemptSuccess]:

@@ -3,7 +3,8 @@
 One task a compute job (a cluster of tasks is one), with Pegasus' name of it;
 transfers and cleanup are left out, as WfCommons does with logs of Pegasus.
 Of a task with several attempts, the last one counts; all of them are in
-`attempts`, an addition that WfFormat allows.
+`attempts`, an addition that WfFormat allows, as are `containers`, `environments` and `subWorkflow` (the uuid of its run).
+With the runs of sub-workflows, their tasks stand between the task that each is and those that follow it.
 
 Several schemas have the version 1.5, and the export is valid under all of them. The
 first allowed letters, digits, `-`, `_` and `.` in ids: any other character becomes
@@ -19,16 +20,21 @@ import shlex
 import tempfile
 import time
 from array import array
+from bisect import bisect_right
+from collections.abc import Sequence
 from contextlib import ExitStack, closing
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import msgspec
 
 from markab import __version__
-from markab.errors import MarkabError
+from markab.errors import NothingToExport
+from markab.journal.attempt_story import environment_texts
 from markab.plan.atomic_file import user_output
 from markab.plan.model import Kind, PlannedJob
+from markab.reports.container_text import container_texts
 from markab.reports.exports.formatting import iso, planned_words
 from markab.reports.exports.run_facts import AttemptFacts, Facts
 from markab.reports.exports.spooled_text import Spool
@@ -43,22 +49,26 @@ _NOT_IN_HOST = re.compile(r"[^0-9a-zA-Z.-]")
 _TASK_KINDS = (Kind.COMPUTE, Kind.SUBWORKFLOW)
 
 
-def write_wfformat(facts: Facts, path: Path) -> None:
-    """Write the whole run into one file.
+def write_wfformat(tree: Sequence[Facts], path: Path) -> None:
+    """Write a run with those below it, if they are given, into one file.
 
     Raises:
-        MarkabError: the plan has no compute job, which WfFormat cannot express.
+        NothingToExport: the plan has no compute job, which WfFormat cannot express.
         StorageError: disk full, directory not writable.
         CorruptJournal: the journal is damaged.
     """
+    facts = tree[0]
     ids, machines = Ids(_NOT_ALLOWED, "_"), Ids(_NOT_IN_HOST, "-")
     with ExitStack() as stack:
-        executions = stack.enter_context(closing(_Executions(len(facts.plan))))
-        for attempt in facts.attempts():
-            if attempt.job.kind in _TASK_KINDS:
-                executions.add(attempt, ids[attempt.job.id], machines)
+        begins = list(accumulate((len(one.plan) for one in tree), initial=0))
+        executions = stack.enter_context(closing(_Executions(begins[-1])))
+        for one, begin in zip(tree, begins, strict=False):
+            for attempt in one.attempts():
+                if attempt.job.kind in _TASK_KINDS:
+                    position = begin + attempt.position
+                    executions.add(attempt, position, ids[one.prefix + attempt.job.id], machines)
         specification, files = (stack.enter_context(closing(Spool())) for _ in range(2))
-        _specification(facts, ids, specification, files)
+        _specification(_Tasks(tree, begins), ids, specification, files)
         head: dict[str, Any] = {
             "name": facts.braindump.get("pegasus_wf_name") or facts.name,
             "description": _description(facts),
@@ -85,43 +95,107 @@ def write_wfformat(facts: Facts, path: Path) -> None:
             out.write(b"}}\n")
 
 
-def _specification(facts: Facts, task_ids: Ids, tasks: Spool, files: Spool) -> None:
+def _specification(found: _Tasks, task_ids: Ids, tasks: Spool, files: Spool) -> None:
     file_ids = Ids(_NOT_ALLOWED, "_")
-    parents, children = _neighbours(facts)
-    if not parents:
-        raise MarkabError(
+    if not found.parents:
+        facts = found.tree[0]
+        raise NothingToExport(
             f"workflow {facts.name!r} has no task to run, which WfFormat cannot express",
             hint="every output existed already; plan with --force to compute them again, or use another --format",
         )
-    outline = facts.plan.outline
-    for position, above in parents.items():
-        job = facts.plan.job(position)
+    for number, above in found.parents.items():
+        facts, job = found.job(number)
         tasks.item(
             {
                 "name": _title(job),
-                "id": task_ids[job.id],
-                "parents": [task_ids[outline[parent].id] for parent in above],
-                "children": [task_ids[outline[child].id] for child in children.get(position, ())],
-                "inputFiles": [file_ids[lfn] for lfn in dict.fromkeys(put.lfn for put in job.inputs)],
-                "outputFiles": [file_ids[output.lfn] for output in job.outputs],
+                "id": task_ids[facts.prefix + job.id],
+                "parents": [task_ids[found.name(parent)] for parent in above],
+                "children": [task_ids[found.name(child)] for child in found.children.get(number, ())],
+                "inputFiles": [
+                    file_ids[found.file(facts, lfn)] for lfn in dict.fromkeys(put.lfn for put in job.inputs)
+                ],
+                "outputFiles": [file_ids[found.file(facts, output.lfn)] for output in job.outputs],
             }
             | ({"label": job.label} if job.label else {})
         )
-    for lfn, file in facts.files.items():
-        if lfn not in file_ids.names:
-            continue
-        fields: dict[str, Any] = {"id": file_ids[lfn], "sizeInBytes": file.size_bytes or 0, "name": lfn}
-        if file.size_bytes is None:
-            fields["sizeUnknown"] = True
-        if file.sha256:
-            fields["sha256"] = file.sha256
-        files.item(fields)
+    for facts in found.tree:
+        for lfn, file in facts.files.items():
+            name = found.file(facts, lfn)
+            if name not in file_ids.names or name != facts.prefix + lfn:
+                continue  # no task uses it, or it is that of the run above
+            fields: dict[str, Any] = {"id": file_ids[name], "sizeInBytes": file.size_bytes or 0, "name": lfn}
+            if file.size_bytes is None:
+                fields["sizeUnknown"] = True
+            if file.sha256:
+                fields["sha256"] = file.sha256
+            files.item(fields)
 
 
-def _neighbours(facts: Facts) -> tuple[dict[int, list[int]], dict[int, list[int]]]:
-    """Return parents and children of every task, by position: dependencies by files and explicit ones."""
+class _Tasks:
+    """The tasks of a run and of those below it: numbered through, with the parents and children of each."""
+
+    def __init__(self, tree: Sequence[Facts], begins: Sequence[int]) -> None:
+        self.tree = tree
+        self._begins = begins
+        """Of each run the number of its first job."""
+        self._by_prefix = {facts.prefix: number for number, facts in enumerate(tree)}
+        self.parents: dict[int, list[int]] = {}
+        self.children: dict[int, list[int]] = {}
+        for number, facts in enumerate(tree):
+            begin = begins[number]
+            for position, above in _parents(facts).items():
+                self.parents[begin + position] = [begin + parent for parent in above]
+        for number in reversed(
+            range(len(tree))
+        ):  # the lowest first: what is last in one is last in those above
+            self._join(number)
+        for task, above in self.parents.items():
+            for parent in above:
+                self.children.setdefault(parent, []).append(task)
+
+    def job(self, number: int) -> tuple[Facts, PlannedJob]:
+        """Return a task, and the run that it is in."""
+        run = bisect_right(self._begins, number) - 1
+        return self.tree[run], self.tree[run].plan.job(number - self._begins[run])
+
+    def name(self, number: int) -> str:
+        """Return the name of a task in the whole tree."""
+        run = bisect_right(self._begins, number) - 1
+        return self.tree[run].prefix + self.tree[run].plan.outline[number - self._begins[run]].id
+
+    def file(self, facts: Facts, lfn: str) -> str:
+        """Return the name of a file in the whole tree: that of the highest run that has it."""
+        while lfn in facts.shared:
+            above = facts.prefix[:-1].rpartition("/")[0]
+            facts = self.tree[self._by_prefix[f"{above}/" if above else ""]]
+        return facts.prefix + lfn
+
+    def _join(self, number: int) -> None:
+        """Let the first tasks of each sub-workflow of a run follow its job, and what follows that its last ones."""
+        facts, begin = self.tree[number], self._begins[number]
+        last: dict[int, list[int]] = {}
+        for position, inner in facts.inner.items():
+            prefix = f"{facts.prefix}{inner.job}/"
+            run = self._by_prefix.get(prefix)
+            if run is None:
+                continue
+            end = run
+            while end < len(self.tree) and self.tree[end].prefix.startswith(prefix):
+                end += 1
+            inside = [task for task in range(self._begins[run], self._begins[end]) if task in self.parents]
+            has_child = {parent for task in inside for parent in self.parents[task]}
+            last[begin + position] = [task for task in inside if task not in has_child]
+            for task in inside:
+                self.parents[task] = self.parents[task] or [begin + position]
+        for task in range(begin, begin + len(facts.plan)):
+            above = self.parents.get(task, [])
+            if not last.keys().isdisjoint(above):
+                self.parents[task] = [*above, *(one for parent in above for one in last.get(parent, ()))]
+
+
+def _parents(facts: Facts) -> dict[int, list[int]]:
+    """Return the parents of every task, by position: dependencies by files and explicit ones."""
     parents: dict[int, list[int]] = {}
-    children: dict[int, list[int]] = {}
     maker: dict[str, int] = {}
     for position, job in enumerate(facts.plan.jobs()):
         if job.kind not in _TASK_KINDS:
@@ -129,11 +203,9 @@ def _neighbours(facts: Facts) -> tuple[dict[int, list[int]], dict[int, list[int]
         above = {maker[put.lfn] for put in job.inputs if put.lfn in maker}
         above.update(parent for parent in job.parents if parent in parents)
         parents[position] = sorted(above)
-        for parent in parents[position]:
-            children.setdefault(parent, []).append(position)
         for output in job.outputs:
             maker[output.lfn] = position
-    return parents, children
+    return parents
 
 
 class _Executions:
@@ -147,9 +219,9 @@ class _Executions:
         self._end = 0
         self.count = 0
 
-    def add(self, attempt: AttemptFacts, id: str, machines: Ids) -> None:
-        """Add the next attempt of a task."""
-        start = self._starts[attempt.position]
+    def add(self, attempt: AttemptFacts, task: int, id: str, machines: Ids) -> None:
+        """Add the next attempt of a task, which has this number."""
+        start = self._starts[task]
         earlier = []
         if start >= 0:
             self._stale.add(start)
@@ -158,7 +230,7 @@ class _Executions:
             self._file.seek(self._end)
         line = _encode({"id": id, **_one(attempt, machines), "attempts": [*earlier, _summary(attempt)]})
         self._file.write(line + b"\n")
-        self._starts[attempt.position] = self._end
+        self._starts[task] = self._end
         self._end += len(line) + 1
         self.count += 1
 
@@ -199,6 +271,12 @@ def _one(attempt: AttemptFacts, machines: Ids) -> dict[str, Any]:
     for key, counter in (("readBytes", "inblock"), ("writtenBytes", "oublock")):
         if blocks := sum(one.get(counter, 0) for one in used):
             fields[key] = blocks * BLOCK_BYTES
+    if attempt.containers:
+        fields["containers"] = container_texts(attempt.record)
+    if attempt.environments:
+        fields["environments"] = environment_texts(attempt.record)
+    if attempt.inner is not None:
+        fields["subWorkflow"] = attempt.inner.uuid
     if attempt.host:
         fields["machine"] = machines[attempt.host]
         fields["machines"] = [fields["machine"]]

@@ -160,7 +160,7 @@ def plan_graph(plan: PlanFile, states: list[str] | None) -> JobGraph:
         xforms=xforms,
         kinds=kinds,
         parents=parents,
-        files=lambda position: _files_of_job(plan.job(position)),
+        files=lambda position: files_of_job(plan.job(position)),
         states=states,
         sites=sites,
     )
@@ -183,11 +183,12 @@ def _files_of_task(task: Task) -> ReadMade:
     return reads, makes
 
 
-def _files_of_job(job: PlannedJob) -> ReadMade:
+def files_of_job(job: PlannedJob) -> ReadMade:
+    """Return what a job reads, and what it makes or brings."""
     moved = dict.fromkeys(transfer.lfn for transfer in job.transfers)
     if job.kind == Kind.STAGE_IN:
         return (), moved
-    if job.kind == Kind.COMPUTE:
+    if job.kind in (Kind.COMPUTE, Kind.SUBWORKFLOW):
         reads = dict.fromkeys(file.lfn for file in job.inputs)
         return reads, dict.fromkeys(file.lfn for file in job.outputs if file.lfn not in reads)
     return moved, ()

@@ -9,17 +9,19 @@ from __future__ import annotations
 import base64
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
 from markab.formatting import html_text
+from markab.plan.model import SUB_WORKFLOWS
 from markab.reports.graph.files import write_file
 from markab.reports.graph.state_styles import STATE_STYLES
 from markab.reports.graph.svg import style
 from markab.reports.html import sections as sections
 from markab.reports.html.packed_data import packed
 from markab.reports.html.run_data import RunData
+from markab.reports.html.sub_workflows import above, sub_workflows
 
 ASSETS = Path(__file__).with_name("assets")
 
@@ -29,36 +31,43 @@ def write_page(
     output: Path,
     warnings: Sequence[str] = (),
     clock: Callable[[], float] = time.time,
+    *,
+    links: Mapping[str, str] = {},
 ) -> RunData:
     """Write the page of a run to `output`, with `warnings` below its title; return its data.
+
+    Args:
+        links: where the pages of its sub-workflows are, by the jobs on the way to them, and that of the run above, by "..".
 
     Raises:
         NotARun, CorruptPlan, CorruptJournal, NewerFormat: the run cannot be read.
         StorageError: the page cannot be written.
     """
     data = RunData(submit_dir)
-    write_file(output, page(data, clock(), warnings).encode(errors="replace"))
+    write_file(output, page(data, clock(), warnings, links).encode(errors="replace"))
     return data
 
 
-def page(data: RunData, now: float, warnings: Sequence[str] = ()) -> str:
+def page(data: RunData, now: float, warnings: Sequence[str] = (), links: Mapping[str, str] = {}) -> str:
     """Return the page as text."""
     script = _asset("report.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'"
     failed, scratch = sections.failures(data), sections.scratch(data)
+    inner = sub_workflows(data.place.path, links) if SUB_WORKFLOWS in data.plan.header.sites else ""
     title = f"{data.status.workflow}: {data.status.state}"
-    links = [("summary", "Summary"), ("time", "Time"), ("resources", "Resources"), ("graph", "Graph")]
-    links = [
-        links[0],
+    parts = [("summary", "Summary"), ("time", "Time"), ("resources", "Resources"), ("graph", "Graph")]
+    parts = [
+        parts[0],
         *([("failures", "Failures")] if failed else []),
-        *links[1:3],
+        *([("inner", "Sub-workflows")] if inner else []),
+        *parts[1:3],
         *([("scratch", "Scratch")] if scratch else []),
-        *links[3:],
+        *parts[3:],
         ("jobs", "Jobs"),
         ("files", "Files"),
     ]
-    nav = "".join(f'<a href="#{name}">{text}</a>' for name, text in links)
+    nav = "".join(f'<a href="#{name}">{text}</a>' for name, text in parts)
     return f"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="{policy}">
@@ -68,9 +77,9 @@ def page(data: RunData, now: float, warnings: Sequence[str] = ()) -> str:
 <style>{_css()}</style></head><body>
 <nav aria-label="parts of the page"><b>markab</b>{nav}<button id="theme" type="button" title="light or dark" aria-label="light or dark">◐</button></nav>
 <main>
-<header>{sections.header(data, now, warnings)}</header>
+<header>{above(links)}{sections.header(data, now, warnings)}</header>
 <section id="summary">{sections.tiles(data, now)}{sections.job_table(data)}</section>
-{failed}
+{failed}{inner}
 <section id="time"><h2>Where time went</h2>{_time_section(data)}</section>
 <section id="resources"><h2>Resources by transformation</h2>{sections.resources(data)}</section>
 {scratch}<section id="graph"><h2>Workflow</h2>{sections.graph(data)}</section>

@@ -15,11 +15,12 @@ from markab.diagnosis.failure_analysis import CauseGroup
 from markab.formatting import clipped, count, duration, html_text, moment, output_lines, size, titled
 from markab.journal.attempt_story import captured, log_texts
 from markab.journal.progress import ScratchUse
-from markab.plan.model import BoundedScratch
+from markab.plan.model import SUB_WORKFLOWS, BoundedScratch
 from markab.reports.container_text import container_texts
 from markab.reports.graph.drawing import draw
 from markab.reports.graph.state_styles import STATE_STYLES
 from markab.reports.graph.svg import svg_element
+from markab.reports.graph.trees import tree_graph
 from markab.reports.html.failures import RetriedGroup
 from markab.reports.html.histograms import histogram, log_bounds, quantile
 from markab.reports.html.run_data import RunData, Usage
@@ -357,12 +358,13 @@ def _scratch_row(site: str, bound: BoundedScratch, use: ScratchUse | None) -> st
 
 def graph(data: RunData) -> str:
     """Return the workflow as a picture: every job of a small one, groups of a large one."""
-    drawing = draw(data.graph, jobs_shown=GRAPH_JOBS)
+    has_inner = SUB_WORKFLOWS in data.plan.header.sites
+    drawing = draw(tree_graph(data.place.path) if has_inner else data.graph, jobs_shown=GRAPH_JOBS)
     text = (
         f"{count(drawing.jobs, 'job')} as {count(len(drawing.nodes), 'box', 'boxes')}: many of one transformation on one level are one. "
         "The number on an arrow is the number of dependencies that it stands for."
         if drawing.summarised
-        else "Every job of the run, and its dependencies."
+        else f"Every job of the run{' and of its sub-workflows' if has_inner else ''}, and its dependencies."
     )
     picture = svg_element(drawing)
     wide = float(picture.partition('viewBox="0 0 ')[2].partition(" ")[0])
