@@ -46,3 +46,14 @@ def test_a_run_is_found_by_its_uuid_but_not_what_we_started_ourselves() -> None:
     assert not match(b"\0MARKAB_ATTEMPT=u-12/j/1\0")
     assert not match(b"\0XMARKAB_ATTEMPT=u-1/j/1\0")
     assert os.getpid() not in orphan_processes.find(lambda environ: True)
+
+
+def test_processes_are_looked_for_until_none_is_found_twice_in_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    rounds = [[], [7], [], [8, 7], [], [], [9]]
+    killed: list[int] = []
+    monkeypatch.setattr(orphan_processes, "find", lambda match: rounds.pop(0))
+    monkeypatch.setattr(os, "kill", lambda pid, number: killed.append(pid))
+
+    assert orphan_processes.kill_all(lambda environ: True) == 2
+
+    assert (killed, rounds) == ([7, 8, 7], [[9]])

@@ -233,6 +233,19 @@ def labelled() -> list[Entry]:
     ]
 
 
+def test_clusters_whose_labels_look_alike_in_a_name_are_numbered(bench: Bench) -> None:
+    tasks = [
+        task(f"{name}{number}", "in", f"{name}{number}.txt", **pegasus(label=label))
+        for name, label in (("a", "g 0"), ("b", "g/0"), ("c", "g-0"))
+        for number in range(2)
+    ]
+
+    planned = bench.plan(*tasks, cluster=["label"])
+
+    names = planned.names(Kind.COMPUTE)
+    assert sorted(names) == ["merge_g-0", "merge_g-0_2", "merge_g-0_3"]
+
+
 def test_tasks_with_one_label_are_one_job_whatever_their_level(bench: Bench) -> None:
     planned = bench.plan(*labelled(), cluster=["label"])
 

@@ -79,6 +79,20 @@ def test_without_dependencies_from_files_a_reader_must_be_told_to_wait(bench: Be
     assert "tool_maker" in made.ancestors("tool_reader")
 
 
+def test_of_very_many_cycles_some_are_named(bench: Bench) -> None:
+    pairs = [
+        task(f"{one}{number}", f"{other}{number}.txt", f"{one}{number}.txt")
+        for number in range(15)
+        for one, other in ("ab", "ba")
+    ]
+
+    with pytest.raises(PlanningError) as caught:
+        bench.plan(*pairs)
+
+    cycles = [problem for problem in caught.value.problems if problem.kind == "cycle"]
+    assert len(cycles) == len({str(cycle) for cycle in cycles}) == 10
+
+
 def test_a_cycle_is_named_job_by_job(bench: Bench) -> None:
     [message] = problems_of(
         bench, task("a", "z", "x"), task("b", "x", "y"), task("c", "y", "z"), task("d", "x")
@@ -240,6 +254,15 @@ def test_an_input_directory_stands_for_a_catalog(bench: Bench) -> None:
 
     [transfer] = made["stage_in_local_local_0_0"].transfers
     assert transfer.lfn == "deep/f"
+
+
+@pytest.mark.parametrize(("jobs", "stage_ins"), [(10, 1), (11, 2)])
+def test_a_job_stages_in_for_at_most_ten_jobs(bench: Bench, jobs: int, stage_ins: int) -> None:
+    bench.has(*(f"in{number}" for number in range(jobs)))
+
+    made = bench.plan(*(task(f"a{number}", f"in{number}", f"out{number}") for number in range(jobs)))
+
+    assert len(made.names(Kind.STAGE_IN)) == stage_ins
 
 
 def test_an_optional_input_without_a_replica_is_left_out(bench: Bench) -> None:

@@ -65,6 +65,18 @@ def test_a_list_is_not_read_from_what_has_no_end(
     assert "give it as standard input, with -f -" in printed
 
 
+@pytest.mark.parametrize("name", ["in.json", "-"])
+def test_what_is_wrong_in_a_list_is_said_with_the_name_of_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("in.json").write_text("[1]")
+    monkeypatch.setattr("sys.stdin", io.StringIO("[1]"))
+
+    assert pegasus_transfer.main(["-f", name]) == 10
+    assert ("in.json" in capsys.readouterr().err) == (name == "in.json")
+
+
 @pytest.mark.parametrize("entry", ENTRIES)
 def test_a_directory_is_tried_again_after_growing_pauses(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, entry: str

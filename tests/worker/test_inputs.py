@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from markab.transfers.batch import move_all
 from markab.transfers.checksum import Verified
+from markab.transfers.run_passwords import write_passwords
 from markab.worker import inputs
 from markab.worker.attempt_spec import make_spec
 from markab.worker.invocation import next_series
@@ -84,6 +86,23 @@ def test_an_input_that_cannot_be_read_to_verify_it_fails_the_attempt(
     assert (error.kind, words in str(error)) == ("missing-input", True)
     assert error.hint == f"ls -l '{tmp_path}/scratch/in'"
     assert next_series(prepared) == []
+
+
+def test_an_input_is_fetched_with_the_password_of_its_run(tmp_path: Path) -> None:
+    write_passwords(str(tmp_path / "passwords.json"), {"far://bob@h": "pw"})
+    made = spec(tmp_path, "in")
+    made["passwords"] = str(tmp_path / "passwords.json")
+    made["job"]["inputs"][0]["sources"] = [{"site": "far", "url": "far://bob@h/in"}]
+    asked: list[Any] = []
+
+    def fetch(transfers: list[Any], *rest: Any, **named: Any) -> list[Any]:
+        asked.extend(place["url"] for one in transfers for place in one["sources"])
+        return move_all(transfers, *rest, **named)
+
+    prepared = prepare(made, Verified(), {}, fetch=fetch)
+
+    assert asked == ["far://bob:pw@h/in"]
+    assert prepared.errors
 
 
 def test_names_with_dots_are_placed_like_others(tmp_path: Path) -> None:
