@@ -25,6 +25,7 @@ class Noted:
         self.replica_order = by_nearness
         self.trace = RequestTrace()
         self.doubts = Doubts()
+        self.file_sizes: dict[str, int | str] = {}
         sites = [Site("cluster"), Site("stage"), Site("far", grids=[Grid("batch", "gate", "slurm")])]
         self.sites = {site.name: site for site in sites}
 
@@ -48,6 +49,22 @@ def select(*pfns: tuple[str, str], **more: Any) -> RawInput | None:
 def places(*pfns: tuple[str, str]) -> list[str]:
     found = select(*pfns)
     return [f"{pfn.site} {pfn.pfn.rpartition('/')[2]}" for pfn in found.places] if found else []
+
+
+def test_a_file_at_which_many_names_are_is_looked_at_once(here: str) -> None:
+    context = cast("Context", Noted())
+
+    def size_for(lfn: str, name: str) -> int | None:
+        replica = Replica(lfn, [Pfn("local", f"{here}/{name}")])
+        found = select_replicas(replica, "cluster", "stage", lambda: "job x", context)
+        return found and found.size_bytes
+
+    assert (size_for("first", "c"), size_for("first", "gone")) == (3, None)
+
+    Path(here, "c").unlink()
+    Path(here, "gone").write_text("came too late")
+
+    assert (size_for("second", "c"), size_for("second", "gone")) == (3, None)
 
 
 def test_paths_of_the_staging_site_come_first_then_those_of_the_submit_host_then_urls(here: str) -> None:

@@ -292,6 +292,16 @@ class Agreement:
             assert answer == read_carefully(text, Workflow)
 
 
+@pytest.mark.parametrize(
+    "value",
+    ["~", "Null", "NULL", ".nan", ".NaN", ".NAN", "-.nan", "-.NaN", ".inf", ".Inf", ".INF", "-.inf", "-.INF"],
+)
+def test_a_value_that_rapidyaml_spells_differently_is_left_to_the_careful_reader(value: str) -> None:
+    text = f"pegasus: 5.0.4\nname: w\njobs:\n- id: a\n  name: a\n  arguments:\n  - {value}\n  uses: []\n"
+
+    assert read_fast(text) in (UNSURE, read_carefully(text, Workflow))
+
+
 def test_the_fast_reader_agrees_with_the_careful_one_or_steps_back() -> None:
     readers = Agreement()
 
