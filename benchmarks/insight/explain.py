@@ -22,14 +22,14 @@ from kit.failure_cases import COVERED, UNCOVERED, Case, make_corpus
 from kit.made_run import T0, began, compute, end, ended, gave_up, make_run, process, start
 from markab.diagnosis.failure_rules import CERTAIN, LIKELY, RULES
 from markab.insight.explanation import explain
-from markab.insight.verdict import Verdict
+from markab.insight.verdict import FailureVerdict
 from markab.journal.records import AttemptEnd
 
 BY_EXIT_CODE = {126: "F33", 127: "F32", 134: "F55", 137: "F52", 139: "F54", 143: "F56"}
 """What tables of exit codes say: the baseline."""
 
 
-def verdicts_of(cases: list[Case], directory: Path) -> list[Verdict]:
+def verdicts_of(cases: list[Case], directory: Path) -> list[FailureVerdict]:
     """Return the verdict of each case."""
     found = explain(make_corpus(directory, cases))
     by_job = {job: verdict for verdict in found.verdicts for job in verdict.jobs}

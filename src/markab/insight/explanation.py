@@ -16,16 +16,17 @@ from markab.diagnosis.cause_group import CauseGroup
 from markab.diagnosis.causes import Cause
 from markab.diagnosis.edited_files import command_to_plan_again
 from markab.diagnosis.error_rules import rule_of_stop
+from markab.diagnosis.failed_ancestors import failed_ancestors
 from markab.diagnosis.failed_job import FailedJob, examine_failed_job
 from markab.diagnosis.failure_analysis import Analysis, Analyzer
-from markab.diagnosis.failure_rules import ATTEMPTS_DIFFER, CERTAIN, UNKNOWN_RULE
+from markab.diagnosis.failure_rules import ATTEMPTS_DIFFER, BAD_HOST, CERTAIN, UNKNOWN_RULE
 from markab.diagnosis.waiting import WaitingReasons
 from markab.formatting import clipped, count, printable_line, shown_path
 from markab.insight.found_facts import find_facts
 from markab.insight.next_steps import next_steps, step_of_remedy
 from markab.insight.passed_run import remarks_on
 from markab.insight.pegasus_run import explain_pegasus_run
-from markab.insight.verdict import Evidence, Explanation, Step, Verdict
+from markab.insight.verdict import Evidence, Explanation, FailureVerdict, NextStep
 from markab.journal.attempt_story import CAPTURED_SHOWN_BYTES
 from markab.journal.lifecycle import State
 from markab.operations.run_names import Run, find_directory, find_run
@@ -62,7 +63,13 @@ def explain(run: Run = None, job: str | None = None, *, everything: bool = False
     if job is not None:
         place, job = run_of_job(place, job)
         with closing(Analyzer(place)) as reader:
-            return _of_job(reader, reader.analyze(), job)
+            found = _of_job(reader, reader.analyze(), job)
+        inside = {one.jobs[0] for one in found.verdicts if one.rule == "F85"}
+        for below in runs_below(place) if inside else ():
+            if below.name.partition("/")[0] in inside:
+                with closing(Analyzer(below.path)) as inner:
+                    _add_below(found, _of_run(inner, inner.analyze(), everything=False), below.name)
+        return found
     with closing(Analyzer(place)) as reader:
         found = _of_run(reader, reader.analyze(), everything=everything)
     for below in runs_below(place):
@@ -87,7 +94,7 @@ def _of_run(run: Analyzer, analysis: Analysis, *, everything: bool) -> Explanati
 
 
 def _explanation(
-    run: Analyzer, analysis: Analysis, verdicts: list[Verdict], remarks: Sequence[Verdict] = ()
+    run: Analyzer, analysis: Analysis, verdicts: list[FailureVerdict], remarks: Sequence[FailureVerdict] = ()
 ) -> Explanation:
     status = status_of(run)
     notes = [status.note] if status.note else []
@@ -110,18 +117,20 @@ def _of_job(run: Analyzer, analysis: Analysis, name: str) -> Explanation:
     position = find_job(run.plan, name)
     states = run.job_states()
     job = run.plan.job(position)
-    if states[position] == State.SKIPPED:
-        above = failed_ancestors(run, position)
+    if states[position] in (State.SKIPPED, State.INCOMPLETE):
+        above = failed_ancestors(run.plan, run.history.states, position)
         found = _explanation(run, analysis, _verdicts(run, _groups_with(analysis, above)))
-        found.notes.append(f"{job.id} was not started: {count(len(above), 'job')} before it failed")
+        found.failed = len(above)
+        what = "was not started" if states[position] == State.SKIPPED else "was done in part"
+        found.notes.append(f"{job.id} {what}: {count(len(above), 'job')} before it failed")
         return found
     if states[position] == State.FAILED:
         group = next(group for group in analysis.groups if position in group.jobs)
-        return _explanation(
-            run,
-            analysis,
-            _verdicts(run, [CauseGroup(group.cause, group.transformation, [position], group.blocked)]),
-        )
+        (own,) = run.group_causes([position])
+        own.cause, own.blocked = group.cause if group.cause.rule == BAD_HOST else own.cause, group.blocked
+        found = _explanation(run, analysis, _verdicts(run, [own]))
+        found.failed = 1
+        return found
     verdicts = _verdicts(run, run.group_causes([position])) if position in run.bad_at else []
     found = _explanation(run, analysis, [] if states[position] == State.SUCCEEDED else verdicts)
     if states[position] == State.SUCCEEDED:
@@ -145,19 +154,6 @@ def _groups_with(analysis: Analysis, positions: Iterable[int]) -> list[CauseGrou
     return [group for group in analysis.groups if not wanted.isdisjoint(group.jobs)]
 
 
-def failed_ancestors(run: Analyzer, position: int) -> list[int]:
-    """Return the failed jobs without which a job cannot start."""
-    states = run.history.states
-    found: list[int] = []
-    seen, stack = {position}, [position]
-    while stack:
-        for parent in run.plan.outline[stack.pop()].parents:
-            if parent not in seen and states[parent] != State.SUCCEEDED:
-                seen.add(parent)
-                (found if states[parent] == State.FAILED else stack).append(parent)
-    return sorted(found)
-
-
 def _add_below(found: Explanation, inner: Explanation, name: str) -> None:
     """Add what failed in a sub-workflow; its causes take the place of the failure of its job."""
     job = name.rpartition("/")[2]
@@ -177,7 +173,7 @@ def _add_below(found: Explanation, inner: Explanation, name: str) -> None:
 # -- what the engine met -----------------------------------------------------------
 
 
-def _of_engine(run: Analyzer, analysis: Analysis) -> Iterator[Verdict]:
+def _of_engine(run: Analyzer, analysis: Analysis) -> Iterator[FailureVerdict]:
     """Yield what kept the engine from going on."""
     history = run.history
     place = shown_path(run.place.path)
@@ -185,8 +181,8 @@ def _of_engine(run: Analyzer, analysis: Analysis) -> Iterator[Verdict]:
         if stop is not None and not run.has_engine:
             number, _ = _last_line_with(run.place.journal, b'"event":"%s"' % event.encode())
             steps = [one for one in [step_of_remedy(stop.hint)] if one is not None]
-            steps.append(Step("look what it asks for", f"markab show {place}"))
-            yield Verdict(
+            steps.append(NextStep("look what it asks for", f"markab show {place}"))
+            yield FailureVerdict(
                 rule_of_stop(event, stop.why),
                 CERTAIN,
                 [],
@@ -198,14 +194,18 @@ def _of_engine(run: Analyzer, analysis: Analysis) -> Iterator[Verdict]:
     if analysis.engine_crashed:
         running = [run.plan.outline[position].id for position in list(history.under_way)[:BEHIND_NAMED]]
         number, event = _last_line_with(run.place.journal, b'"event":')
-        yield Verdict(
+        yield FailureVerdict(
             "F83",
             CERTAIN,
             running,
             "the engine stopped unexpectedly",
             "the journal ends without a `run-end`, and no engine holds its lock: it was killed, or its machine went down",
             [Evidence(shown_path(run.place.journal), number, f"the last record is a '{event}'")],
-            [Step("continue: what succeeded is kept", run_command(root_directory(run.place)), mutating=True)],
+            [
+                NextStep(
+                    "continue: what succeeded is kept", run_command(root_directory(run.place)), mutating=True
+                )
+            ],
             blocked=analysis.not_started,
         )
 
@@ -225,7 +225,7 @@ def _last_line_with(path: Path, needle: bytes) -> tuple[int, str]:
 # -- what jobs met -----------------------------------------------------------------
 
 
-def _verdicts(run: Analyzer, groups: Sequence[CauseGroup]) -> list[Verdict]:
+def _verdicts(run: Analyzer, groups: Sequence[CauseGroup]) -> list[FailureVerdict]:
     groups = sorted(groups, key=lambda group: (-group.blocked, group.jobs[0]))
     numbers = _line_numbers(run, [run.bad_at[group.jobs[0]][-1] for group in groups])
     plan_again = command_to_plan_again(run, are_properties_edited=False) if groups else ""
@@ -253,11 +253,13 @@ def _line_numbers(run: Analyzer, offsets: Iterable[int]) -> dict[int, int]:
     return found
 
 
-def _verdict(run: Analyzer, group: CauseGroup, line: int, plan_again: str, *, is_examined: bool) -> Verdict:
+def _verdict(
+    run: Analyzer, group: CauseGroup, line: int, plan_again: str, *, is_examined: bool
+) -> FailureVerdict:
     position = group.jobs[0]
     job, cause = run.plan.job(position), group.cause
     place = shown_path(run.place.path)
-    verdict = Verdict(
+    verdict = FailureVerdict(
         cause.rule,
         cause.certainty,
         [run.plan.outline[one].id for one in group.jobs],
@@ -269,7 +271,7 @@ def _verdict(run: Analyzer, group: CauseGroup, line: int, plan_again: str, *, is
     found = examine_failed_job(run, position) if is_examined else None
     record = found.record if found else run.record_at(run.bad_at[position][-1])
     verdict.evidence.append(_recorded(run, record, cause, line))
-    first: list[Step] = []
+    first: list[NextStep] = []
     if found is not None:
         _add_measured(run, verdict, found, line)
         facts = find_facts(run, job, cause)
@@ -339,7 +341,7 @@ def _lines_before(path: Path) -> int:
         return 0
 
 
-def _add_measured(run: Analyzer, verdict: Verdict, found: FailedJob, line: int) -> None:
+def _add_measured(run: Analyzer, verdict: FailureVerdict, found: FailedJob, line: int) -> None:
     """Add what was measured, how the attempts ended, what a similar job has that succeeded, and of the unknown all that it printed."""
     journal = shown_path(run.place.journal)
     if verdict.rule in ("F51", "F52", "F55") and found.memory:

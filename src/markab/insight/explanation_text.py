@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from markab.diagnosis.failure_rules import UNKNOWN_RULE
 from markab.formatting import clipped, count
-from markab.insight.verdict import Explanation, Verdict
+from markab.insight.verdict import Explanation, FailureVerdict
 
 LINES = 60
 JOBS_NAMED = 3
@@ -68,7 +68,7 @@ def _state(found: Explanation) -> str:
     return state
 
 
-def _block(verdict: Verdict, run: str, *, is_failure: bool, verbose: bool) -> Iterator[str]:
+def _block(verdict: FailureVerdict, run: str, *, is_failure: bool, verbose: bool) -> Iterator[str]:
     yield f"{'●' if is_failure else '○'} {_who(verdict)}    {verdict.title}" + (
         f" ({verdict.note})" if verdict.note else ""
     )
@@ -102,7 +102,7 @@ def _block(verdict: Verdict, run: str, *, is_failure: bool, verbose: bool) -> It
         yield from _labelled("Behind", [_some(verdict.behind, verdict.blocked, JOBS_NAMED)])
 
 
-def _who(verdict: Verdict) -> str:
+def _who(verdict: FailureVerdict) -> str:
     inside = f" in {verdict.workflow}" if verdict.workflow else ""
     if not verdict.jobs:
         return f"the run{inside}"

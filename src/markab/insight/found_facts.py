@@ -12,7 +12,7 @@ from pathlib import Path
 from markab.diagnosis.causes import Cause
 from markab.diagnosis.failure_analysis import Analyzer
 from markab.formatting import clipped, duration, printable_line, shown_path, size
-from markab.insight.verdict import Evidence, Step
+from markab.insight.verdict import Evidence, NextStep
 from markab.plan.model import PlannedJob
 
 NAMES_COMPARED = 10_000
@@ -24,12 +24,12 @@ _QUOTED = re.compile(r"'([^']+)'")
 _SIMILAR = 0.6
 
 
-class Facts:
+class FoundFacts:
     """What was found out about one failure."""
 
     def __init__(self) -> None:
         self.evidence: list[Evidence] = []
-        self.steps: list[Step] = []
+        self.steps: list[NextStep] = []
         self.cause = ""
         """The cause in plain words; empty: as it was recorded."""
 
@@ -40,12 +40,12 @@ class Facts:
 
     def do(self, text: str, command: str = "", *, mutating: bool = False) -> None:
         """Add a step."""
-        self.steps.append(Step(text, command, mutating))
+        self.steps.append(NextStep(text, command, mutating))
 
 
-def find_facts(run: Analyzer, job: PlannedJob, cause: Cause) -> Facts:
+def find_facts(run: Analyzer, job: PlannedJob, cause: Cause) -> FoundFacts:
     """Return what the disk says now about the failure of a job; nothing if it says nothing."""
-    facts = Facts()
+    facts = FoundFacts()
     try:
         if cause.rule in ("F12", "F24", "F25"):
             _missing_file(facts, run, cause)
@@ -85,7 +85,7 @@ def _paths(cause: Cause) -> list[Path]:
     return [Path(found.removeprefix("file://")) for text in texts for found in _PATH.findall(text)]
 
 
-def _missing_file(facts: Facts, run: Analyzer, cause: Cause) -> None:
+def _missing_file(facts: FoundFacts, run: Analyzer, cause: Cause) -> None:
     path = next(iter(_paths(cause)), None)
     if path is None:
         return
@@ -116,13 +116,13 @@ def _missing_file(facts: Facts, run: Analyzer, cause: Cause) -> None:
     _catalog_entry(facts, run, str(path))
 
 
-def _entry(facts: Facts, run: Analyzer, cause: Cause) -> None:
+def _entry(facts: FoundFacts, run: Analyzer, cause: Cause) -> None:
     found = re.search(r"'(\w+://[^']+)'", cause.line or cause.title)
     if found is not None:
         _catalog_entry(facts, run, found[1])
 
 
-def _catalog_entry(facts: Facts, run: Analyzer, location: str) -> None:
+def _catalog_entry(facts: FoundFacts, run: Analyzer, location: str) -> None:
     """Add the line of the catalogs, as the run uses them, that has a path or URL."""
     wanted = location.encode()
     for file in sorted(run.place.catalogs.glob("*")) if run.place.catalogs.is_dir() else ():
@@ -136,7 +136,7 @@ def _catalog_entry(facts: Facts, run: Analyzer, location: str) -> None:
                 return
 
 
-def _modes(facts: Facts, cause: Cause) -> None:
+def _modes(facts: FoundFacts, cause: Cause) -> None:
     path = next(iter(_paths(cause)), None)
     if path is None:
         return
@@ -150,7 +150,7 @@ def _modes(facts: Facts, cause: Cause) -> None:
             return
 
 
-def _room(facts: Facts, run: Analyzer, job: PlannedJob, cause: Cause) -> None:
+def _room(facts: FoundFacts, run: Analyzer, job: PlannedJob, cause: Cause) -> None:
     scratch = run.plan.header.sites.get(job.staging or job.site) or None
     places = [*_paths(cause), *([Path(scratch.scratch.path)] if scratch and scratch.scratch else [])]
     for place in places:
@@ -166,7 +166,7 @@ def _room(facts: Facts, run: Analyzer, job: PlannedJob, cause: Cause) -> None:
         return
 
 
-def _program(facts: Facts, cause: Cause) -> None:
+def _program(facts: FoundFacts, cause: Cause) -> None:
     path = next((one for one in _paths(cause) if one.is_file()), None)
     if path is None:
         return
@@ -178,7 +178,7 @@ def _program(facts: Facts, cause: Cause) -> None:
         facts.do("let it be run", f"chmod +x {shown_path(path)}", mutating=True)
 
 
-def _undeclared_input(facts: Facts, run: Analyzer, job: PlannedJob, cause: Cause) -> None:
+def _undeclared_input(facts: FoundFacts, run: Analyzer, job: PlannedJob, cause: Cause) -> None:
     found = _QUOTED.search(cause.title)
     if found is None:
         return
@@ -211,7 +211,7 @@ def makers_of(run: Analyzer, lfn: str) -> Iterator[tuple[int, str]]:
                 yield position, job.id
 
 
-def _other_outputs(facts: Facts, cause: Cause) -> None:
+def _other_outputs(facts: FoundFacts, cause: Cause) -> None:
     wrote = re.search(r"it wrote (.*)", cause.remedy)
     missing = _QUOTED.search(cause.title)
     if wrote is None or missing is None:

@@ -13,13 +13,13 @@ from shlex import quote
 from typing import Any
 
 from markab.diagnosis.error_rules import rule_of_error
+from markab.diagnosis.failed_ancestors import failed_ancestors
 from markab.diagnosis.failure_analysis import Analyzer
 from markab.diagnosis.failure_rules import RULES
 from markab.diagnosis.waiting import UNITS, Waiting, WaitingReasons
 from markab.errors import MarkabError
 from markab.formatting import count, duration, shown_path, size
-from markab.insight.explanation import failed_ancestors
-from markab.insight.verdict import Step
+from markab.insight.verdict import NextStep
 from markab.journal.lifecycle import State
 from markab.operations.run_names import Run, find_run
 from markab.operations.tree_jobs import run_of_job
@@ -46,7 +46,7 @@ class IdleJobs:
     """How near the first of them is to starting, a line each."""
     rule: str = ""
     """Of a job that its site holds: what `diagnosis/failure_rules.py` calls that."""
-    steps: list[Step] = field(default_factory=list)
+    steps: list[NextStep] = field(default_factory=list)
     workflow: str = ""
     """The jobs on the way to its sub-workflow; empty: the run itself."""
 
@@ -166,25 +166,25 @@ def _idle(run: Analyzer, group: Waiting, now: float) -> IdleJobs:
         case "parents":
             _parents(run, found, position, now)
         case "failed-parent":
-            above = failed_ancestors(run, position)
+            above = failed_ancestors(run.plan, run.history.states, position)
             found.lacks.append(f"{job.id} needs {_named(run, above)}, which failed")
-            found.steps.append(Step("see why", f"markab explain {place} {quote(job.id)}"))
+            found.steps.append(NextStep("see why", f"markab explain {place} {quote(job.id)}"))
         case "slot":
             _slot(run, found, job)
         case "throttle":
             _throttle(run, found, job, place)
         case "retry":
             found.lacks.append(f"{job.id} starts again in {duration(run.history.paused[position] - now)}")
-            found.steps.append(Step("see why it failed", f"markab explain {place} {quote(job.id)}"))
+            found.steps.append(NextStep("see why it failed", f"markab explain {place} {quote(job.id)}"))
         case "on-hold":
             found.rule, _ = rule_of_error(ErrorKind.HELD, group.reason)
-            found.steps.append(Step("see what was tried", f"markab why {place} {quote(job.id)}"))
+            found.steps.append(NextStep("see what was tried", f"markab why {place} {quote(job.id)}"))
         case "engine" | "halt" | "fail-fast" | "held" | "space":
             if run.has_engine:
-                found.steps.append(Step("see how far it is", f"markab status {place}"))
+                found.steps.append(NextStep("see how far it is", f"markab status {place}"))
             else:
                 command = run_command(root_directory(run.place))
-                found.steps.append(Step("run it, or go on with it", command, mutating=True))
+                found.steps.append(NextStep("run it, or go on with it", command, mutating=True))
     return found
 
 
@@ -240,7 +240,7 @@ def _slot(run: Analyzer, found: IdleJobs, job: PlannedJob) -> None:
                 f"{_amount(resource, total)} are free: {_amount(resource, short)} too little"
             )
     place = shown_path(run.place.path)
-    found.steps.append(Step("see what runs", f"markab status {place} -l"))
+    found.steps.append(NextStep("see what runs", f"markab status {place} -l"))
 
 
 def _amount(resource: str, number: int) -> str:
@@ -254,7 +254,7 @@ def _throttle(run: Analyzer, found: IdleJobs, job: PlannedJob, place: str) -> No
     limit = run.plan.header.limits.get(job.category, 0)
     if job.category and limit:
         found.lacks.append(f"{len(at_work)} of category {job.category!r} are under way, and {limit} may be")
-        found.steps.append(Step(f"plan with another dagman.{job.category}.maxjobs to change the limit"))
+        found.steps.append(NextStep(f"plan with another dagman.{job.category}.maxjobs to change the limit"))
     else:
         found.lacks.append(f"{count(len(run.history.under_way), 'job')} are under way")
-    found.steps.append(Step("see what runs", f"markab status {place} -l"))
+    found.steps.append(NextStep("see what runs", f"markab status {place} -l"))

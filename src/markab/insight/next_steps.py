@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from markab.diagnosis.causes import Cause
-from markab.insight.verdict import Step
+from markab.insight.verdict import NextStep
 
 MOST = 3
 
@@ -55,7 +55,7 @@ _READS = ("ls ", "df ", "curl -sI", "ldd ", "fuser ", "file ", "ssh -v", "module
 _MARKAB_READS = ("logs", "why", "show", "status", "explain", "trace", "lint")
 
 
-def step_of_remedy(remedy: str) -> Step | None:
+def step_of_remedy(remedy: str) -> NextStep | None:
     """Return a remedy as a step, with the command in it; None: it says only that the run is to be continued."""
     text = _CONTINUES.sub("", remedy).strip(" ;,")
     if not text:
@@ -67,7 +67,7 @@ def step_of_remedy(remedy: str) -> Step | None:
         command = typed[1].strip()
     if not is_typable(command):
         command = ""
-    return Step(text, command, bool(command) and is_mutating(command))
+    return NextStep(text, command, bool(command) and is_mutating(command))
 
 
 def is_typable(command: str) -> bool:
@@ -85,8 +85,8 @@ def is_mutating(command: str) -> bool:
 
 
 def next_steps(
-    cause: Cause, first: Sequence[Step], *, look: str, by_hand: str, plan_again: str, goes_on: str
-) -> list[Step]:
+    cause: Cause, first: Sequence[NextStep], *, look: str, by_hand: str, plan_again: str, goes_on: str
+) -> list[NextStep]:
     """Return what to do, at most three steps.
 
     Args:
@@ -107,16 +107,16 @@ def next_steps(
         steps.append(remedy)
     if cause.rule in _IN_PROGRAM and len(steps) < MOST - 1:
         if by_hand and len(steps) == 1:
-            steps.append(Step("run it by hand, with its inputs beside it", by_hand, mutating=True))
+            steps.append(NextStep("run it by hand, with its inputs beside it", by_hand, mutating=True))
         else:
-            steps.append(Step("read all that it printed", look))
+            steps.append(NextStep("read all that it printed", look))
     if not steps:
-        steps.append(Step("read all that it printed", look))
+        steps.append(NextStep("read all that it printed", look))
     del steps[MOST - 1 :]
     if cause.rule in _NEEDS_PLAN and plan_again:
-        steps.append(Step("plan again, and run it", plan_again, mutating=True))
+        steps.append(NextStep("plan again, and run it", plan_again, mutating=True))
     elif goes_on:
-        steps.append(Step("continue: what succeeded is kept", goes_on, mutating=True))
+        steps.append(NextStep("continue: what succeeded is kept", goes_on, mutating=True))
     elif not any(step.command for step in steps):
-        steps.append(Step("read all that it printed", look))
+        steps.append(NextStep("read all that it printed", look))
     return steps

@@ -13,7 +13,7 @@ from markab.diagnosis.failure_analysis import Analyzer
 from markab.diagnosis.failure_rules import CERTAIN, POSSIBLE
 from markab.engine.missing_results import read_missing_results
 from markab.formatting import count, duration, shown_path, size
-from markab.insight.verdict import Evidence, Step, Verdict
+from markab.insight.verdict import Evidence, FailureVerdict, NextStep
 from markab.journal.undeclared_files import undeclared_text
 from markab.plan.run_command import run_command
 
@@ -28,7 +28,7 @@ WASTE = 4
 WASTE_FROM_MB = 1024
 
 
-def remarks_on(run: Analyzer) -> Iterator[Verdict]:
+def remarks_on(run: Analyzer) -> Iterator[FailureVerdict]:
     """Yield what is not as it should be, although it is no failure."""
     place = shown_path(run.place.path)
     above: list[tuple[int, float, int]] = []
@@ -53,14 +53,14 @@ def remarks_on(run: Analyzer) -> Iterator[Verdict]:
     yield from _slow(run, place, times)
     yield from _undelivered_and_lost(run, place)
     if run.plan.header.integrity == "none":
-        yield Verdict(
+        yield FailureVerdict(
             "F26",
             CERTAIN,
             [],
             "no file of this run is verified",
             "the property pegasus.integrity.checking is 'none': a file that is damaged on its way is not noticed",
             [Evidence(shown_path(run.place.plan), 1, "integrity: none")],
-            [Step("plan without that property; see what was moved", f"markab statistics {place}")],
+            [NextStep("plan without that property; see what was moved", f"markab statistics {place}")],
         )
 
 
@@ -68,13 +68,15 @@ def _took_s(record: dict[str, Any]) -> float:
     return float(sum(one.get("duration_s", 0.0) for one in record["invocations"]))
 
 
-def _above_request(run: Analyzer, place: str, above: list[tuple[int, float, int]]) -> Iterator[Verdict]:
+def _above_request(
+    run: Analyzer, place: str, above: list[tuple[int, float, int]]
+) -> Iterator[FailureVerdict]:
     if not above:
         return
     above.sort(key=lambda one: one[2] - one[1])
     position, peak_mb, asked_mb = above[0]
     name = run.plan.outline[position].id
-    yield Verdict(
+    yield FailureVerdict(
         "F53",
         CERTAIN,
         [run.plan.outline[one].id for one, _, _ in above[:NAMED]],
@@ -85,18 +87,20 @@ def _above_request(run: Analyzer, place: str, above: list[tuple[int, float, int]
         "where a site enforces requests, it is killed",
         [Evidence(*_record_place(run, position), f"peak {size(peak_mb * 2**20)}")],
         [
-            Step(f"ask for {size(1.1 * peak_mb * 2**20)}: the profile pegasus.memory"),
-            Step("see what it used", f"markab show {place} {name}"),
+            NextStep(f"ask for {size(1.1 * peak_mb * 2**20)}: the profile pegasus.memory"),
+            NextStep("see what it used", f"markab show {place} {name}"),
         ],
     )
 
 
-def _far_below(run: Analyzer, place: str, used: dict[str, list[tuple[int, float, int]]]) -> Iterator[Verdict]:
+def _far_below(
+    run: Analyzer, place: str, used: dict[str, list[tuple[int, float, int]]]
+) -> Iterator[FailureVerdict]:
     for name, seen in used.items():
         position, peak_mb, asked_mb = max(seen, key=lambda one: one[1])
         if asked_mb < WASTE_FROM_MB or asked_mb < WASTE * peak_mb or len(seen) < LEAST_SEEN:
             continue
-        yield Verdict(
+        yield FailureVerdict(
             "F53",
             CERTAIN,
             [run.plan.outline[one].id for one, _, _ in seen[:NAMED]],
@@ -105,13 +109,13 @@ def _far_below(run: Analyzer, place: str, used: dict[str, list[tuple[int, float,
             "fewer of them run at once than could",
             [Evidence(*_record_place(run, position), f"peak {size(peak_mb * 2**20)}")],
             [
-                Step(f"ask for {size(1.1 * peak_mb * 2**20)}: the profile pegasus.memory"),
-                Step("see what each used", f"markab statistics {place} -s jobs"),
+                NextStep(f"ask for {size(1.1 * peak_mb * 2**20)}: the profile pegasus.memory"),
+                NextStep("see what each used", f"markab statistics {place} -s jobs"),
             ],
         )
 
 
-def _slow(run: Analyzer, place: str, times: dict[str, list[float]]) -> Iterator[Verdict]:
+def _slow(run: Analyzer, place: str, times: dict[str, list[float]]) -> Iterator[FailureVerdict]:
     """Yield the jobs that have been under way for much longer than others of their transformation took."""
     if not run.has_engine:
         return
@@ -124,37 +128,37 @@ def _slow(run: Analyzer, place: str, times: dict[str, list[float]]) -> Iterator[
             continue
         usual_s, taken_s = statistics.median(seen), now_s - began_s
         if taken_s > max(SLOW * usual_s, SLOW_FROM_S):
-            yield Verdict(
+            yield FailureVerdict(
                 "F57",
                 POSSIBLE,
                 [job.id],
                 f"{job.id} has been under way for {duration(taken_s)}",
                 f"{count(len(seen), 'job')} like it took {duration(usual_s)} (median): it may hang, or have more to do",
                 [Evidence(shown_path(run.place.journal), 0, f"started {duration(taken_s)} ago")],
-                [Step("see what it prints", f"markab logs {place} {job.id}")],
+                [NextStep("see what it prints", f"markab logs {place} {job.id}")],
             )
 
 
-def _undelivered_and_lost(run: Analyzer, place: str) -> Iterator[Verdict]:
+def _undelivered_and_lost(run: Analyzer, place: str) -> Iterator[FailureVerdict]:
     if text := undeclared_text(run.history, run.plan, run.place.path):
-        yield Verdict(
+        yield FailureVerdict(
             "F71",
             CERTAIN,
             [],
             "files were written that are not declared as outputs",
             text.partition(" (`")[0],
             [Evidence(shown_path(run.place.journal), 0, "the records of these jobs list them")],
-            [Step("declare what is to be kept with add_outputs; see the jobs", f"markab show {place}")],
+            [NextStep("declare what is to be kept with add_outputs; see the jobs", f"markab show {place}")],
         )
     if not run.has_engine and (text := read_missing_results(run.place.path)):
-        yield Verdict(
+        yield FailureVerdict(
             "F68",
             CERTAIN,
             [],
             "results are no longer where they were delivered",
             text,
             [Evidence(shown_path(run.place.plan), 0, "the plan has the places of the results")],
-            [Step("make them again", run_command(run.place.path), mutating=True)],
+            [NextStep("make them again", run_command(run.place.path), mutating=True)],
         )
 
 

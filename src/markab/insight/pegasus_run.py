@@ -8,7 +8,7 @@ from pathlib import Path
 from markab.diagnosis.pegasus_failures import PegasusAttempt, PegasusFailureReader
 from markab.formatting import clipped, printable_line, shown_path
 from markab.insight.next_steps import step_of_remedy
-from markab.insight.verdict import Evidence, Explanation, Step, Verdict
+from markab.insight.verdict import Evidence, Explanation, FailureVerdict, NextStep
 from markab.provenance.pegasus_directory import open_pegasus_directory
 
 _CHARACTERS = 300
@@ -29,9 +29,9 @@ def explain_pegasus_run(submit_dir: Path) -> Explanation:
         for group in analysis.groups:
             cause, one = group.cause, run.attempt(group.jobs[0])
             remedy = step_of_remedy(cause.remedy) if cause.remedy else None
-            last = Step("continue: Markab does not continue runs of Pegasus", goes_on, mutating=True)
+            last = NextStep("continue: Markab does not continue runs of Pegasus", goes_on, mutating=True)
             verdicts.append(
-                Verdict(
+                FailureVerdict(
                     cause.rule,
                     cause.certainty,
                     [run.failed[position].job for position in group.jobs],
@@ -41,7 +41,7 @@ def explain_pegasus_run(submit_dir: Path) -> Explanation:
                     [_evidence(one, cause.line or cause.title, cause.stream, cause.number)],
                     [
                         *([remedy] if remedy else []),
-                        Step("read all of it", f"markab analyze {place} -v"),
+                        NextStep("read all of it", f"markab analyze {place} -v"),
                         last,
                     ],
                     blocked=group.blocked,

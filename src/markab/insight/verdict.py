@@ -33,7 +33,7 @@ class Evidence:
 
 
 @dataclass(frozen=True)
-class Step:
+class NextStep:
     """Something to do next."""
 
     text: str
@@ -49,7 +49,7 @@ class Step:
 
 
 @dataclass
-class Verdict:
+class FailureVerdict:
     """A cause, the jobs that failed for it, why it is believed, and what to do."""
 
     rule: str
@@ -59,7 +59,7 @@ class Verdict:
     """What failed, and where."""
     cause: str
     evidence: list[Evidence] = field(default_factory=list)
-    steps: list[Step] = field(default_factory=list)
+    steps: list[NextStep] = field(default_factory=list)
     blocked: int = 0
     """Jobs that do not start because of it."""
     behind: list[str] = field(default_factory=list)
@@ -101,13 +101,13 @@ class Explanation:
     workflow: str
     state: str
     """Of the run; see `RunReader.state`."""
-    verdicts: list[Verdict]
+    verdicts: list[FailureVerdict]
     failed: int = 0
     """Jobs that failed for good."""
     notes: list[str] = field(default_factory=list)
     goes_on: str = ""
     """The command that continues the run; empty: there is nothing to continue."""
-    remarks: list[Verdict] = field(default_factory=list)
+    remarks: list[FailureVerdict] = field(default_factory=list)
     """With `--all`: what did not fail, and is not as it should be."""
 
     @property
