@@ -284,3 +284,23 @@ def test_a_sub_workflow_is_explained_by_what_failed_in_it(tmp_path: Path) -> Non
 
     assert (one.rule, one.jobs, one.workflow, one.blocked) == ("F46", ["wc_fit"], "pegasus-plan_inner", 1)
     assert explain(tmp_path, "pegasus-plan_inner/wc_fit").verdicts[0].rule == "F46"
+
+
+def test_after_a_kill_for_memory_the_step_says_how_much_to_ask_for(tmp_path: Path) -> None:
+    killed = end(
+        0,
+        ok=False,
+        error={"kind": "memory", "message": "killed"},
+        invocations=[process("t", 9, maxrss_kb=390 << 10)],
+    )
+    make_run(
+        tmp_path,
+        [compute("a", memory_mb=300)],
+        [began(memory_mb=8000), start(0), killed, gave_up(0), ended("failed")],
+    )
+
+    (one,) = explain(tmp_path).verdicts
+
+    assert (one.rule, one.certainty) == ("F52", "certain")
+    assert one.steps[0].text.startswith("ask for 450 MB, with the profile pegasus.memory")
+    assert any(found.text == "memory: 390 MB at most; asked for 300 MB" for found in one.evidence)

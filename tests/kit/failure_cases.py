@@ -59,7 +59,12 @@ COVERED = [
     # planning of sub-workflows
     said("F01", ErrorKind.PLANNING, "inner.yml:21: file 'f.in' has no replica and no job makes it (needed by task 'a')"),
     said("F02", ErrorKind.PLANNING, "transformation 'align' has no executable in the catalog (needed by task 'a')"),
-    said("F04", ErrorKind.PLANNING, "the dependencies form a cycle: 'a' → 'b' → 'a'"),
+    said("F02", ErrorKind.PLANNING, "inner.yml:9: transformation 'align' cannot run at pool: it is installed at local (needed by task 'a')"),
+    said("F02", ErrorKind.PLANNING, "transformation 'align' is in no catalog and not on PATH (needed by task 'a')"),
+    said("F04", ErrorKind.PLANNING, "cyclic dependency detected: 'a' → 'b' → 'a'"),
+    said("F05", ErrorKind.PLANNING, "inner.yml:30: file 'f.out' is made by two jobs, 'a' and 'b'"),
+    said("F07", ErrorKind.PLANNING, "the pfn of 'f.in' uses the environment variable 'DATA', which is not set"),
+    said("F09", ErrorKind.PLANNING, "inner.yml:44: a dependency names the job 'c', which does not exist"),
     # files and servers, as transfers report them
     said("F12", ErrorKind.REFUSED, f"{_PATHS} does not exist"),
     said("F12", ErrorKind.REFUSED, f"{_PATHS} is a dangling symbolic link to '/old/f.in'"),

@@ -21,7 +21,8 @@ from markab.diagnosis.failed_job import FailedJob, examine_failed_job
 from markab.diagnosis.failure_analysis import Analysis, Analyzer
 from markab.diagnosis.failure_rules import ATTEMPTS_DIFFER, BAD_HOST, CERTAIN, UNKNOWN_RULE
 from markab.diagnosis.waiting import WaitingReasons
-from markab.formatting import clipped, count, printable_line, shown_path
+from markab.engine.retry_policy import next_memory_mb
+from markab.formatting import clipped, count, printable_line, shown_path, size
 from markab.insight.found_facts import find_facts
 from markab.insight.next_steps import next_steps, step_of_remedy
 from markab.insight.passed_run import remarks_on
@@ -276,7 +277,7 @@ def _verdict(
         _add_measured(run, verdict, found, line)
         facts = find_facts(run, job, cause)
         verdict.evidence += facts.evidence
-        first = facts.steps
+        first = facts.steps or _larger_request(run, found, cause)
         verdict.cause = facts.cause or verdict.cause
     name = quote(job.id)
     verdict.steps = next_steps(
@@ -362,6 +363,22 @@ def _add_measured(run: Analyzer, verdict: FailureVerdict, found: FailedJob, line
     if verdict.rule == UNKNOWN_RULE:
         for stream in _LOGS_SHOWN:
             verdict.evidence += _last_lines(run, found, stream, line)
+
+
+def _larger_request(run: Analyzer, found: FailedJob, cause: Cause) -> list[NextStep]:
+    """Return the step that asks for more memory: as much as the engine would give the next attempt after a proven kill."""
+    asked_mb = found.record.get("memory_mb") or found.job.memory_mb
+    if cause.rule != "F52" or not asked_mb:
+        return []
+    is_remote = found.job.site in run.plan.header.remote_sites
+    more_mb = next_memory_mb(found.record, asked_mb, 0 if is_remote else run.history.room[1])
+    if more_mb <= asked_mb:
+        return []
+    return [
+        NextStep(
+            f"ask for {size(more_mb * 2**20)}, with the profile pegasus.memory, or give it less to do at once"
+        )
+    ]
 
 
 def _last_lines(run: Analyzer, found: FailedJob, stream: str, line: int) -> Iterator[Evidence]:

@@ -98,6 +98,8 @@ def next_steps(
     """
     steps = list(first)
     remedy = step_of_remedy(cause.remedy) if cause.remedy else None
+    if remedy is not None and steps and cause.rule == "F52":  # the amount is named already
+        remedy = None
     is_look = remedy is not None and remedy.text == remedy.command and not remedy.mutating
     if (
         remedy is not None
