@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from markab.diagnosis.error_rules import rule_of_error, rule_of_signal
@@ -148,15 +148,17 @@ def cause_of(
         rule, certainty = _memory_rule(
             invocation, asked_mb, found, machine_mb, has_signal=bool(status & 0x7F)
         )
-        cause = Cause(kind, "memory", used_up, MEMORY_REMEDY, also, rule, certainty, line=message)
-        return _seen_in(cause, found, stream) if found and found.name in ("memory", "killed") else cause
+        if found and found.name in ("memory", "killed"):
+            line = (stream, found.line, found.number)
+        else:
+            line = ("", message, 0)
+        return Cause(kind, "memory", used_up, MEMORY_REMEDY, also, rule, certainty, *line)
     ended = f"exit code {status >> 8}" if kind == ErrorKind.EXIT and status > 255 else _signal(status)
     if not ended:
         ended = message
     if found:
         remedy = found.remedy or error.get("hint") or ""
-        cause = Cause(kind, found.name, f"{found.meaning} ({ended})", remedy, also, found.rule, LIKELY)
-        return _seen_in(cause, found, stream)
+        return _as_printed(kind, found.name, f"{found.meaning} ({ended})", remedy, also, found, stream)
     if kind == ErrorKind.SIGNAL:
         name = f"it was ended by {ended}"
         rule, certainty = rule_of_signal(ended)
@@ -190,19 +192,21 @@ def _of_other_kind(
     rule, certainty = rule_of_error(kind, message)
     if kind == ErrorKind.MISSING_OUTPUT and found and found.name != TRACEBACK:
         title = f"{message}; its output shows: {found.meaning}"
-        cause = Cause(kind, kind, title, found.remedy, also, found.rule, LIKELY)
-        return _seen_in(cause, found, stream)
+        return _as_printed(kind, kind, title, found.remedy, also, found, stream)
     if "\r' in the first line of" in message:
         return Cause(kind, CARRIAGE_RETURN, CARRIAGE_RETURNS_MEANING, "", also, "F35", CERTAIN, line=message)
     if kind in (ErrorKind.PRE_SCRIPT, ErrorKind.POST_SCRIPT) and found:
-        cause = Cause(kind, kind, message, found.remedy or remedy, also, found.rule, LIKELY)
-        return _seen_in(cause, found, stream)
+        return _as_printed(kind, kind, message, found.remedy or remedy, also, found, stream)
     title = _without_checksums(message) if kind == ErrorKind.CHECKSUM else message
     return Cause(kind, kind, title, remedy, also, rule, certainty, line=message)
 
 
-def _seen_in(cause: Cause, found: Recognised, stream: str) -> Cause:
-    return replace(cause, stream=stream, line=found.line, number=found.number)
+def _as_printed(
+    kind: str, name: str, title: str, remedy: str, also: tuple[str, ...], found: Recognised, stream: str
+) -> Cause:
+    """Return a cause that a message in the output of a program names; thousands of them are made for a large run."""
+    rule, line, number = found.rule, found.line, found.number
+    return Cause(kind, name, title, remedy, also, rule, LIKELY, stream, line, number)
 
 
 def _memory_rule(

@@ -24,6 +24,7 @@ from markab.journal.reader import Line
 from markab.journal.records import AttemptEnd, AttemptStart, EntryOf, Refresh, RunStart, Undone, decode
 from markab.journal.run_reader import RunReader
 from markab.plan.model import PlannedJob
+from markab.spec.gc_pause import without_garbage_collection
 from markab.transfers.error_kinds import ErrorKind
 
 BITS = 62
@@ -89,6 +90,11 @@ class Analyzer(RunReader):
         """Offset of the last `run-start`."""
         self._journal_file: BinaryIO | None = None
 
+    def read(self) -> None:
+        """Apply the records written since the last call; raises as that of `RunReader`."""
+        with without_garbage_collection():
+            super().read()
+
     def take(self, entry: EntryOf[Any], line: Line) -> None:
         """Process the next record, and keep the offset of an end."""
         self.history.apply(entry)
@@ -135,6 +141,10 @@ class Analyzer(RunReader):
 
     def analysis(self) -> Analysis:
         """Return the failures of the run at its last `read`."""
+        with without_garbage_collection():
+            return self._analysis()
+
+    def _analysis(self) -> Analysis:
         states = self.history.states
         groups = self.group_causes(p for p in sorted(self.bad_at) if states[p] == State.FAILED)
         blame_hosts(self.plan, states, groups, self._host_of_failure, self._host_of_success)

@@ -583,13 +583,13 @@ def recognise(text: str) -> Recognised | None:
     if not end:
         return None
     every = end.split("\n")
-    lines = [line.rstrip() for line in every[-LINES_SEARCHED:]]
+    lines = every[-LINES_SEARCHED:]
     first = text.count("\n", 0, max(0, len(text) - BYTES_SEARCHED)) + len(every) - len(lines) + 1
     at = _traceback_end(lines)
-    last = lines[at] if at >= 0 else ""
+    last = lines[at].rstrip() if at >= 0 else ""
     found = _found([(at, last)], first) if last else None
     if found is None and (not last or last.startswith("subprocess.CalledProcessError")):
-        found = _found([(n, lines[n]) for n in range(len(lines) - 1, -1, -1)], first)
+        found = _found([(n, lines[n].rstrip()) for n in range(len(lines) - 1, -1, -1)], first)
     if found is None and last:
         return Recognised(TRACEBACK, _TRACEBACK_RULE, last, "", last, first + at)
     return found
