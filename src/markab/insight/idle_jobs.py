@@ -179,6 +179,8 @@ def _idle(run: Analyzer, group: Waiting, now: float) -> IdleJobs:
         case "on-hold":
             found.rule, _ = rule_of_error(ErrorKind.HELD, group.reason)
             found.steps.append(NextStep("see what was tried", f"markab why {place} {quote(job.id)}"))
+        case "queue":
+            found.steps.append(NextStep("see since when", f"markab why {place} {quote(job.id)}"))
         case "engine" | "halt" | "fail-fast" | "held" | "space":
             if run.has_engine:
                 found.steps.append(NextStep("see how far it is", f"markab status {place}"))
