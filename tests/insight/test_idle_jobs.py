@@ -69,3 +69,10 @@ def test_a_job_that_does_not_wait_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(MarkabError, match="does not wait: it has ended"):
         why_idle(tmp_path, "a")
+
+
+def test_a_job_in_the_queue_of_its_site_is_named_with_the_site(tmp_path: Path) -> None:
+    found = waiting(tmp_path, [compute("a", site="pool")], [began(cores=4), start(0, site="pool")])
+
+    assert found["queue"].reason == "in the queue of site 'pool'"
+    assert found["queue"].steps[0].command == f"markab why {tmp_path} wc_a"

@@ -142,7 +142,13 @@ def _of_job(run: Analyzer, analysis: Analysis, name: str) -> Explanation:
         return found
     status = status_of(run)
     waits = WaitingReasons(
-        run.plan, run.history, status.state, run.history.last_time, status.held, status.on_hold
+        run.plan,
+        run.history,
+        status.state,
+        run.history.last_time,
+        status.held,
+        status.on_hold,
+        status.in_queue,
     )
     reason = waits.of(position)
     what = reason.reason if reason else "under way" if position in run.history.under_way else "not started"

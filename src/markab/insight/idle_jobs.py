@@ -133,7 +133,9 @@ def why_idle(run: Run = None, job: str | None = None, now: float | None = None) 
 def _report(run: Analyzer, now: float, job: str | None) -> IdleReport:
     run.read()
     status = status_of(run)
-    waits = WaitingReasons(run.plan, run.history, status.state, now, status.held, status.on_hold)
+    waits = WaitingReasons(
+        run.plan, run.history, status.state, now, status.held, status.on_hold, status.in_queue
+    )
     if job is None:
         groups = waits.groups()
     else:
