@@ -230,6 +230,8 @@ class IllegalTransition(MarkabError):
         super().__init__(message, hint)
 
 
+NOT_EXPLAINED = 3
+"""Exit code of `markab explain` if something failed for which no rule holds."""
 INTERRUPTED = 130
 """Exit code after Ctrl-C: 128 + SIGINT, as shells have it."""
 BROKEN_PIPE = 141

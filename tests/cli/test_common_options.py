@@ -174,4 +174,4 @@ def test_only_a_command_that_can_print_more_says_so() -> None:
         if any("Print more" in (option.help or "") for option in options_of(command, "verbose"))
     }
 
-    assert more == {"analyze", "plan"}
+    assert more == {"analyze", "explain", "plan"}

@@ -5,6 +5,7 @@ import pytest
 from kit.made_run import compute
 from markab.diagnosis.causes import cause_of
 from markab.diagnosis.failure_patterns import TABLE, recognise, traceback_line
+from markab.diagnosis.failure_rules import RULES
 from markab.plan.model import PlannedJob
 
 JOB = compute("a")
@@ -47,7 +48,41 @@ SAID = [
     ("OSError: [Errno 24] Too many open files: 'x'", "open-files"),
     ("./x: cannot execute binary file: Exec format error", "wrong-machine"),
     ("run.sh: line 4: 77 Segmentation fault      ./model", "crash"),
-    ("sh: ./model: Permission denied", "permission"),
+    ("sh: ./model: Permission denied", "not-executable"),
+    ("/usr/bin/env: ‘Rscript’: No such file or directory", "no-interpreter"),
+    ("./job.sh: line 3: module: command not found", "no-module-command"),
+    ("ImportError: cannot import name 'Self' from 'typing' (/usr/lib/x.py)", "other-version"),
+    ("RuntimeError: CUDA error: unspecified launch failure", "gpu-fault"),
+    ("slurmstepd: error: *** JOB 7 ON n CANCELLED AT 2026-11-20T21 DUE TO TIME LIMIT ***", "time-limit"),
+    ("slurmstepd: error: *** JOB 7 ON n CANCELLED AT 2026-11-20T21 ***", "cancelled"),
+    ("cp: cannot create regular file '/opt/x': Read-only file system", "storage"),
+    ("toomanyrequests: You have reached your pull rate limit.", "registry-limit"),
+    ("unauthorized: authentication required", "registry-login"),
+    ("Error: reading manifest latest: manifest unknown", "no-image"),
+    ("FATAL: image format not recognized", "bad-image"),
+    ("FATAL: while mounting: mount point does not exist", "mount"),
+    ("./run.sh: line 2: apptainer: command not found", "container-program"),
+    ("EnvironmentLocationNotFound: Not a conda environment: /opt/fit", "environment"),
+    ("License checkout failed.", "licence"),
+    ("RequestTimeTooSkewed", "clock"),
+    ("ExpiredToken: The provided token has expired.", "expired"),
+    ("curl: (60) SSL certificate problem: self-signed certificate", "certificate"),
+    ("Host key verification failed.", "host-key"),
+    ("ada@x: Permission denied (publickey).", "ssh-login"),
+    ("urllib.error.HTTPError: HTTP Error 404: Not Found", "not-found"),
+    ("curl: (22) The requested URL returned error: 403", "refused"),
+    ("HTTP Error 429: Too Many Requests", "throttled"),
+    ("OSError: [Errno 98] Address already in use", "service"),
+    ("MPI_ABORT was invoked on rank 3", "mpi"),
+    ("md5sum: WARNING: 1 computed checksum did NOT match", "checksum"),
+    ("gzip: x.gz: unexpected end of file", "truncated"),
+    ("json: Unexpected token '<'", "web-page"),
+    ("RuntimeError: can't start new thread", "processes"),
+    ("double free or corruption (!prev)", "signal"),
+    ("sort: write failed: 'standard output': Broken pipe", "broken-pipe"),
+    ("numpy.linalg.LinAlgError: Singular matrix", "numerical"),
+    ("PermissionError: [Errno 13] Permission denied: '/data/x'", "permission"),
+    ("Error in eval(expr) : object 'x' not found", "language-error"),
     ("run.sh: line 4: 77 Killed", "killed"),
 ]
 
@@ -61,6 +96,23 @@ def test_messages_are_recognised(text: str, name: str) -> None:
 
 def test_every_kind_of_message_has_an_example() -> None:
     assert {row.name for row in TABLE} == {name for _, name in SAID}
+
+
+def test_every_row_has_a_rule_and_is_found_by_its_needles() -> None:
+    assert {row.rule for row in TABLE} <= RULES.keys()
+    for text, _ in SAID:
+        found = [row for row in TABLE if any(row.regex.search(line.rstrip()) for line in text.split("\n"))]
+        assert found
+        for row in found:
+            assert any(needle in text.lower() for needle in row.needles), (row.name, text)
+
+
+def test_the_line_with_the_message_has_its_number_in_the_whole_text() -> None:
+    text = "".join(f"step {n}\n" for n in range(5000)) + "cp: x: No space left on device\nbye\n"
+    found = recognise(text)
+    assert found is not None and found.number == 5001
+    long = recognise("y" * 70_000 + "\nslept\nTraceback (most recent call last):\n  x\nKeyError: 'a'\n")
+    assert long is not None and (long.rule, long.number) == ("F49", 5)
 
 
 @pytest.mark.parametrize("text", ["", "all is well\n", "4 files were not found useful, 3 killed time\n"])

@@ -293,8 +293,8 @@ def test_a_failed_job_whose_end_the_database_lacks_is_not_told_of_as_another(tmp
         text = found.text()
 
     assert (
-        "find_b: its last state is POST_SCRIPT_FAILED [holds up 2 jobs]\n  where     site condorpool\n"
-        in text
+        "find_b: its last state is POST_SCRIPT_FAILED [holds up 2 jobs]\n  verdict   F86 unknown\n"
+        "  where     site condorpool\n" in text
     )
     assert "2 tries" in text
 
@@ -526,3 +526,16 @@ def test_values_of_a_database_that_cannot_be_are_errors_that_name_it(tmp_path: P
             read(run.path)
     with suppress(MarkabError), operations.analyze(run.path) as found:
         found.to_json()
+
+
+def test_a_run_of_pegasus_is_explained_by_the_same_rules(tmp_path: Path) -> None:
+    from markab.insight.explanation import explain
+
+    run = diamond(tmp_path / "run", fails=True)
+
+    found = explain(run.path)
+    with operations.analyze(run.path) as analyzed:
+        rules = [group.cause.rule for group in analyzed.groups]
+
+    assert [one.rule for one in found.verdicts] == rules and rules
+    assert found.verdicts[0].evidence and found.verdicts[0].steps[-1].command.startswith("pegasus-run ")

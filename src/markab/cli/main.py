@@ -21,8 +21,10 @@ COMMANDS = {
     "status": "Show the progress of a run.",
     "runs": "List your runs: states, progress, directories.",
     "analyze": "Show which jobs of a run failed, and why.",
+    "explain": "Explain why a run failed: causes with evidence, and what to do next.",
     "statistics": "Show the statistics of a run: times, bytes, checks, parallelism.",
     "why": "Explain one job: why it ran, waits, failed or was skipped.",
+    "why-idle": "Show what jobs that wait are waiting for, and how much they lack.",
     "logs": "Print what a job has written, and follow one that runs.",
     "trace": "Show how one file was made.",
     "show": "List the jobs of a run, or show everything recorded about one.",
@@ -45,7 +47,7 @@ COMMANDS = {
 }
 """Command → its line in `markab --help`; the command is in `cli/<name>.py`."""
 
-FUNCTION_NAMES = {"import": "import_workflow"}
+FUNCTION_NAMES = {"import": "import_workflow", "why-idle": "why_idle"}
 """Command → file and function, where the name is a word of Python."""
 
 

@@ -34,7 +34,7 @@ def attempt_cause(
         remedy = _carriage_return_remedy(*program_source(plan, job, record), submit_dir)
     else:
         remedy = _typed(cause.remedy, submit_dir, job)
-    return replace(cause, remedy=remedy)
+    return cause if remedy == cause.remedy else replace(cause, remedy=remedy)
 
 
 def _typed(remedy: str, submit_dir: Path, job: PlannedJob) -> str:

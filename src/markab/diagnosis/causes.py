@@ -7,12 +7,15 @@ import signal
 from dataclasses import dataclass
 from typing import Any
 
+from markab.diagnosis.error_rules import rule_of_error, rule_of_signal
 from markab.diagnosis.failure_patterns import (
     CARRIAGE_RETURN,
     CARRIAGE_RETURNS_MEANING,
+    TRACEBACK,
     Recognised,
     recognise,
 )
+from markab.diagnosis.failure_rules import CERTAIN, LIKELY, POSSIBLE, RULES, UNKNOWN, UNKNOWN_RULE, rule_text
 from markab.engine.retry_policy import NEAR
 from markab.formatting import redrawn, size
 from markab.plan.model import PlannedJob
@@ -45,6 +48,19 @@ EXIT_CODES = {
 }
 """Exit codes with a meaning in shells; 137 is judged together with the memory."""
 
+EXIT_RULES = {
+    126: ("F33", POSSIBLE),
+    127: ("F32", POSSIBLE),
+    128 + signal.SIGILL: ("F55", LIKELY),
+    128 + signal.SIGABRT: ("F55", LIKELY),
+    128 + signal.SIGBUS: ("F55", LIKELY),
+    128 + signal.SIGFPE: ("F55", LIKELY),
+    128 + signal.SIGSEGV: ("F54", LIKELY),
+    128 + signal.SIGPIPE: ("F64", LIKELY),
+    128 + signal.SIGTERM: ("F55", POSSIBLE),
+}
+"""Exit code → rule and certainty, where no message says more: a program may end with any of them by itself."""
+
 EXIT_REMEDIES = {
     126: "chmod +x the program, or correct its path",
     127: "install it at the site, name its directory in PATH (profile env), or put it into the container",
@@ -68,6 +84,33 @@ class Cause:
     remedy: str = ""
     also: tuple[str, ...] = ()
     """Messages of further errors in the record."""
+    rule: str = UNKNOWN_RULE
+    """A key of `failure_rules.RULES`."""
+    certainty: str = UNKNOWN
+    """One of `failure_rules.CERTAINTIES`."""
+    stream: str = ""
+    """`stderr` or `stdout`, if a message there is the evidence; empty: it is the error of the record."""
+    line: str = ""
+    """The line that is the evidence."""
+    number: int = 0
+    """Of that line in the stream, from 1."""
+
+    @property
+    def verdict(self) -> str:
+        """The rule with its certainty, as reports show it."""
+        return rule_text(self.rule, self.certainty)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the verdict for programs."""
+        return {
+            "cause": self.name,
+            "kind": self.kind,
+            "title": self.title,
+            "remedy": self.remedy,
+            "rule": self.rule,
+            "certainty": self.certainty,
+            "class": RULES[self.rule].category,
+        }
 
     def signature(self, job_id: str) -> str:
         """Return the part of the title that equal failures share: without numbers, paths and names of jobs."""
@@ -90,32 +133,37 @@ def cause_of(
     kind = error.get("kind", ErrorKind.INTERNAL)
     message = error.get("message", "the worker gave no reason")
     also = tuple(entry["message"] for entry in record.get("also", ()))
-    found = recognise(stderr) or recognise(stdout)
-    invocation = failed_invocation(record)
+    found, stream = recognise(stderr), "stderr"
+    if found is None:
+        found, stream = recognise(stdout), "stdout"
     if kind not in (ErrorKind.EXIT, ErrorKind.SIGNAL, ErrorKind.MEMORY):
-        remedy = error.get("hint") or REMEDIES.get(kind, "")
-        if kind == ErrorKind.MISSING_OUTPUT and found and found.name != "traceback":
-            return Cause(kind, kind, f"{message}; its output shows: {found.meaning}", found.remedy, also)
-        if "\r' in the first line of" in message:
-            return Cause(kind, CARRIAGE_RETURN, CARRIAGE_RETURNS_MEANING, "", also)
-        if kind == ErrorKind.CHECKSUM:  # both checksums would fill the line
-            message = _without_checksums(message)
-        return Cause(kind, kind, message, remedy, also)
+        return _of_other_kind(kind, error, message, also, found, stream)
+    invocation = failed_invocation(record)
     status = invocation.get("status", 0)
     if kind == ErrorKind.MEMORY:
-        return Cause(kind, "memory", _killed_by_system(record, job), MEMORY_REMEDY, also)
+        title, (rule, certainty) = _killed_by_system(record, job), rule_of_error(kind, message)
+        return Cause(kind, "memory", title, MEMORY_REMEDY, also, rule, certainty, line=message)
     asked_mb = record.get("memory_mb") or job.memory_mb
     if used_up := _out_of_memory(status, invocation, asked_mb, found, machine_mb):
-        return Cause(kind, "memory", used_up, MEMORY_REMEDY, also)
+        rule, certainty = _memory_rule(
+            invocation, asked_mb, found, machine_mb, has_signal=bool(status & 0x7F)
+        )
+        if found and found.name in ("memory", "killed"):
+            line = (stream, found.line, found.number)
+        else:
+            line = ("", message, 0)
+        return Cause(kind, "memory", used_up, MEMORY_REMEDY, also, rule, certainty, *line)
     ended = f"exit code {status >> 8}" if kind == ErrorKind.EXIT and status > 255 else _signal(status)
     if not ended:
         ended = message
     if found:
         remedy = found.remedy or error.get("hint") or ""
-        return Cause(kind, found.name, f"{found.meaning} ({ended})", remedy, also)
+        return _as_printed(kind, found.name, f"{found.meaning} ({ended})", remedy, also, found, stream)
     if kind == ErrorKind.SIGNAL:
         name = f"it was ended by {ended}"
-        return Cause(kind, kind, name, error.get("hint") or _signal_remedy(status), also)
+        rule, certainty = rule_of_signal(ended)
+        remedy = error.get("hint") or _signal_remedy(status)
+        return Cause(kind, kind, name, remedy, also, rule, certainty, line=message)
     code = status >> 8
     meaning = EXIT_CODES.get(code, "")
     last = _last_line(stderr) or _last_line(stdout)
@@ -126,7 +174,54 @@ def cause_of(
         if last
         else f"{ended}, no output is recorded"
     )
-    return Cause(kind, kind, title, EXIT_REMEDIES.get(code) or error.get("hint") or "", also)
+    rule, certainty = EXIT_RULES.get(code, (UNKNOWN_RULE, UNKNOWN))
+    remedy = EXIT_REMEDIES.get(code) or error.get("hint") or ""
+    return Cause(kind, kind, title, remedy, also, rule, certainty, line=message)
+
+
+def _of_other_kind(
+    kind: str,
+    error: dict[str, Any],
+    message: str,
+    also: tuple[str, ...],
+    found: Recognised | None,
+    stream: str,
+) -> Cause:
+    """Return the cause of an attempt whose error says more than an exit code."""
+    remedy = error.get("hint") or REMEDIES.get(kind, "")
+    rule, certainty = rule_of_error(kind, message)
+    if kind == ErrorKind.MISSING_OUTPUT and found and found.name != TRACEBACK:
+        title = f"{message}; its output shows: {found.meaning}"
+        return _as_printed(kind, kind, title, found.remedy, also, found, stream)
+    if "\r' in the first line of" in message:
+        return Cause(kind, CARRIAGE_RETURN, CARRIAGE_RETURNS_MEANING, "", also, "F35", CERTAIN, line=message)
+    if kind in (ErrorKind.PRE_SCRIPT, ErrorKind.POST_SCRIPT) and found:
+        return _as_printed(kind, kind, message, found.remedy or remedy, also, found, stream)
+    title = _without_checksums(message) if kind == ErrorKind.CHECKSUM else message
+    return Cause(kind, kind, title, remedy, also, rule, certainty, line=message)
+
+
+def _as_printed(
+    kind: str, name: str, title: str, remedy: str, also: tuple[str, ...], found: Recognised, stream: str
+) -> Cause:
+    """Return a cause that a message in the output of a program names; thousands of them are made for a large run."""
+    rule, line, number = found.rule, found.line, found.number
+    return Cause(kind, name, title, remedy, also, rule, LIKELY, stream, line, number)
+
+
+def _memory_rule(
+    invocation: dict[str, Any], asked_mb: int, found: Recognised | None, machine_mb: int, *, has_signal: bool
+) -> tuple[str, str]:
+    """Return the rule for a process that most likely lacked memory: what its measured peak, or its output, says."""
+    if found and found.name == "memory":
+        return found.rule, LIKELY
+    peak_mb = invocation.get("maxrss_kb", 0) / 1024
+    is_full = any(limit and peak_mb >= NEAR * limit for limit in (asked_mb, machine_mb))
+    if has_signal and is_full:
+        return "F52", LIKELY
+    if found and found.name == "killed":
+        return "F52", POSSIBLE
+    return ("F52", LIKELY) if is_full else ("F55", POSSIBLE)
 
 
 def failed_invocation(record: dict[str, Any]) -> dict[str, Any]:

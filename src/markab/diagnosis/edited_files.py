@@ -48,7 +48,7 @@ def edited_inputs(run: Analyzer) -> list[EditedInput]:
 def _of_inputs(run: Analyzer, inputs: list[EditedInput]) -> Iterator[Problem]:
     """Yield what there is to be said of edited inputs that jobs use: how they are taken anew, or why that is impossible."""
     if wrong := with_catalog_checksum(run.plan, inputs):
-        command = _replan_command(run, are_properties_edited=False)
+        command = command_to_plan_again(run, are_properties_edited=False)
         yield Problem(
             catalog_text(wrong), CATALOG_HINT + (f": {command}" if command else ""), kind="edited-file"
         )
@@ -57,7 +57,7 @@ def _of_inputs(run: Analyzer, inputs: list[EditedInput]) -> Iterator[Problem]:
     affected = affected_jobs(run.plan.jobs(), lfns)
     if readers := readers_of(run.plan.jobs(), lfns):
         if run.place.reused.exists():
-            command = _replan_command(run, are_properties_edited=False)
+            command = command_to_plan_again(run, are_properties_edited=False)
             hint = REUSED_HINT + (f": {command}" if command else "")
             yield Problem(_inputs_text(inputs, readers), hint, kind="edited-file")
             return
@@ -110,13 +110,13 @@ def _lines(file: Iterable[bytes]) -> Iterator[bytes]:
 
 def _hint(run: Analyzer, are_properties_edited: bool) -> str:
     """Return how the workflow is planned again."""
-    command = _replan_command(run, are_properties_edited)
+    command = command_to_plan_again(run, are_properties_edited)
     also = " with the options -D of the first time" if are_properties_edited else ""
     again = f"to use what was edited, plan again{also}"
     return again + (f": {command}" if command else "")
 
 
-def _replan_command(run: Analyzer, are_properties_edited: bool) -> str:
+def command_to_plan_again(run: Analyzer, are_properties_edited: bool) -> str:
     """Return the command that plans again: with the properties of the run, unless their files were edited."""
     properties = run.place.path / str(run.braindump.get("properties"))
     is_needed = properties.is_file() and properties.stat().st_size > 0 and not are_properties_edited

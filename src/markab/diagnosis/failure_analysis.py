@@ -8,19 +8,23 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from markab.diagnosis.attempt_cause import attempt_cause, failed_task
+from markab.diagnosis.bad_hosts import blame_hosts
+from markab.diagnosis.cause_group import CauseGroup
 from markab.diagnosis.causes import Cause
+from markab.diagnosis.failure_rules import ATTEMPTS_DIFFER, CERTAIN
 from markab.diagnosis.undelivered import Undelivered, undelivered_results
 from markab.journal.lifecycle import State
 from markab.journal.reader import Line
-from markab.journal.records import AttemptEnd, EntryOf, Refresh, Undone, decode
+from markab.journal.records import AttemptEnd, AttemptStart, EntryOf, Refresh, RunStart, Undone, decode
 from markab.journal.run_reader import RunReader
 from markab.plan.model import PlannedJob
+from markab.spec.gc_pause import without_garbage_collection
 from markab.transfers.error_kinds import ErrorKind
 
 BITS = 62
@@ -39,19 +43,6 @@ LEFT = (
 )
 """The states in which a job can be: `incomplete` did what it could without jobs that failed, `failing` failed and has a retry left, `blocked` has an ancestor
 that failed permanently, `unsubmitted` was never started although no ancestor failed."""
-
-
-@dataclass
-class CauseGroup:
-    """Jobs that failed for the same reason."""
-
-    cause: Cause
-    transformation: str
-    """The transformation that failed in them; of auxiliary jobs their kind."""
-    jobs: list[int] = field(default_factory=list)
-    """Positions, ascending."""
-    blocked: int = 0
-    """Jobs that were not started because of them."""
 
 
 @dataclass
@@ -95,16 +86,27 @@ class Analyzer(RunReader):
         """Position → offset of its successful end in the journal; -1: it has none that counts."""
         self.bad_at: dict[int, list[int]] = {}
         """Position → offsets of its failed ends, oldest first; in the order of the first failure."""
+        self._began_at = 0
+        """Offset of the last `run-start`."""
         self._journal_file: BinaryIO | None = None
+
+    def read(self) -> None:
+        """Apply the records written since the last call; raises as that of `RunReader`."""
+        with without_garbage_collection():
+            super().read()
 
     def take(self, entry: EntryOf[Any], line: Line) -> None:
         """Process the next record, and keep the offset of an end."""
-        super().take(entry, line)
+        self.history.apply(entry)
+        if entry.__class__ is AttemptStart:  # nearly half of all records
+            return
         if isinstance(entry, AttemptEnd):
             if entry.record.ok:
                 self.ok_at[entry.job] = line[0]
             else:
                 self.bad_at.setdefault(entry.job, []).append(line[0])
+        elif isinstance(entry, RunStart):
+            self._began_at = line[0]
         elif isinstance(entry, Undone):
             self.ok_at[entry.job] = -1
         elif isinstance(entry, Refresh):
@@ -139,7 +141,13 @@ class Analyzer(RunReader):
 
     def analysis(self) -> Analysis:
         """Return the failures of the run at its last `read`."""
-        groups = self._groups()
+        with without_garbage_collection():
+            return self._analysis()
+
+    def _analysis(self) -> Analysis:
+        states = self.history.states
+        groups = self.group_causes(p for p in sorted(self.bad_at) if states[p] == State.FAILED)
+        blame_hosts(self.plan, states, groups, self._host_of_failure, self._host_of_success)
         self._count_blocked(groups)
         groups.sort(key=lambda group: -(group.blocked + len(group.jobs)))
         left: Counter[str] = Counter()
@@ -167,6 +175,13 @@ class Analyzer(RunReader):
         is_over = self.state == "Failure"
         return list(undelivered_results(self.plan, self.history.states, self.records, is_over=is_over))
 
+    def _host_of_failure(self, position: int) -> str:
+        return str(self.record_at(self.bad_at[position][-1]).get("host", ""))
+
+    def _host_of_success(self, position: int) -> str:
+        place = self.ok_at[position]
+        return str(self.record_at(place).get("host", "")) if place >= 0 else ""
+
     def close(self) -> None:
         """Close the journal and the plan."""
         if self._journal_file is not None:
@@ -174,19 +189,41 @@ class Analyzer(RunReader):
             self._journal_file = None
         super().close()
 
-    def _groups(self) -> list[CauseGroup]:
-        groups: dict[tuple[str, str, str], CauseGroup] = {}
-        states = self.history.states
-        for position in sorted(self.bad_at):
-            if states[position] != State.FAILED:
-                continue
+    def failing(self) -> list[int]:
+        """Return the jobs that failed and will be tried again, in the order of the plan."""
+        final = (State.FAILED, State.INCOMPLETE, State.SUCCEEDED)
+        return [position for position in sorted(self.bad_at) if self.history.states[position] not in final]
+
+    def passed_at_last(self) -> list[int]:
+        """Return the jobs that succeeded after attempts that failed, in the order of the plan."""
+        return [p for p in sorted(self.bad_at) if self.history.states[p] == State.SUCCEEDED]
+
+    def group_causes(self, positions: Iterable[int]) -> list[CauseGroup]:
+        """Return the causes of the last failed attempts of these jobs, equal failures together, in their order."""
+        groups: dict[tuple[str, str, str, str], CauseGroup] = {}
+        for position in positions:
             job = self.plan.job(position)
             record = self.record_at(self.bad_at[position][-1])
             cause, task = self.cause(job, record), failed_task(job, record)
+            if len(self.bad_at[position]) > 1:
+                cause = self._unless_attempts_differ(job, position, cause)
             runs = task.transformation if task is not None else job.kind.value
-            key = (runs, cause.kind, _without(cause.signature(job.id), job))
+            key = (runs, cause.kind, cause.rule, _without(cause.signature(job.id), job))
             groups.setdefault(key, CauseGroup(cause, runs)).jobs.append(position)
         return list(groups.values())
+
+    def _unless_attempts_differ(self, job: PlannedJob, position: int, cause: Cause) -> Cause:
+        """Return the cause of a job's last attempt; if others ended by other rules, as one of several, none of which is named."""
+        rules = {cause.rule}
+        for place in self.bad_at[position][:-1]:
+            if (
+                place < self._began_at
+            ):  # before an earlier call of the engine ended: something was corrected since
+                continue
+            record = self.record_at(place)
+            if (record.get("error") or {}).get("kind") not in (ErrorKind.CANCELLED, ErrorKind.LOST):
+                rules.add(self.cause(job, record).rule)
+        return cause if len(rules) == 1 else replace(cause, rule=ATTEMPTS_DIFFER, certainty=CERTAIN)
 
     def _count_blocked(self, groups: list[CauseGroup]) -> None:
         """Count, for each group, the jobs below its jobs. Parents stand above their children."""

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+from markab.diagnosis.cause_group import CauseGroup
 from markab.diagnosis.causes import Cause, cause_of
-from markab.diagnosis.failure_analysis import CauseGroup
 from markab.errors import MarkabError
 from markab.plan.model import Kind, PlannedJob
 from markab.planner.graph import children_of

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterator
 from typing import Any
 
 from markab.diagnosis.causes import peak_memory_mb
@@ -19,17 +20,21 @@ ARGUMENT_CHARACTERS = 200
 
 def nearest_sibling(plan: PlanFile, states: bytearray, position: int) -> int | None:
     """Return the position of the nearest job that ran the same transformation and succeeded."""
+    return next(succeeded_siblings(plan, states, position), None)
+
+
+def succeeded_siblings(plan: PlanFile, states: bytearray, position: int) -> Iterator[int]:
+    """Yield the positions of jobs that ran the same transformation and succeeded, the nearest first."""
     job = plan.job(position)
     if job.kind is not Kind.COMPUTE or not job.tasks:
-        return None
+        return
     needle = b'"transformation":' + _quoted(job.tasks[0].transformation)
     for distance in range(1, LINES_SEARCHED):
         for other in (position - distance, position + distance):
             if 0 <= other < len(plan) and states[other] == State.SUCCEEDED and needle in plan.line(other):
-                return other
+                yield other
         if position - distance < 0 and position + distance >= len(plan):
             break
-    return None
 
 
 def differences(job: PlannedJob, record: dict[str, Any], other: PlannedJob, its: dict[str, Any]) -> list[str]:

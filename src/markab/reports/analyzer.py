@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from markab.diagnosis.cause_group import CauseGroup
 from markab.diagnosis.edited_files import edited_files
 from markab.diagnosis.failed_job import FailedJob, examine_failed_job
-from markab.diagnosis.failure_analysis import Analysis, Analyzer, CauseGroup
+from markab.diagnosis.failure_analysis import Analysis, Analyzer
 from markab.formatting import clipped, count, shown_path, titled
 from markab.journal.attempt_story import log_texts
 from markab.journal.undeclared_files import undeclared_text

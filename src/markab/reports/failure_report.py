@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from markab.diagnosis.failure_analysis import CauseGroup
+from markab.diagnosis.cause_group import CauseGroup
 from markab.formatting import clipped, count, output_lines
 
 GROUPS_SHOWN = 10
@@ -91,7 +91,8 @@ class FailureReport(ABC):
 
     def group_lines(self, group: CauseGroup, verbose: int = 0, names: int = 0) -> list[str]:
         """Return the lines below the title of a group: help, so many names of its jobs, the details of the first."""
-        lines = [("help", group.cause.remedy)] if group.cause.remedy else []
+        lines = [("verdict", group.cause.verdict)]
+        lines += [("help", group.cause.remedy)] if group.cause.remedy else []
         if names and len(group.jobs) > 1:
             lines += [("jobs", self.job_names(group, names)), ("such as", self.named(group.jobs[0]))]
         return [*labelled(lines), *self.job_lines(group.jobs[0], verbose)]

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from markab.diagnosis.cause_group import CauseGroup
 from markab.diagnosis.causes import Cause, failed_invocation
 from markab.diagnosis.failed_job import FailedJob, examine_failed_job
-from markab.diagnosis.failure_analysis import Analysis, Analyzer, CauseGroup
+from markab.diagnosis.failure_analysis import Analysis, Analyzer
 from markab.formatting import output_lines, tail
 from markab.journal.attempt_record import AttemptRecord
 from markab.journal.attempt_story import captured
@@ -90,10 +92,7 @@ def _details_by_state(run: Analyzer, analysis: Analysis) -> dict[str, dict[str, 
 def _cause(run: Analyzer, group: CauseGroup) -> dict[str, Any]:
     """Return a group of equal failures as plain data."""
     return {
-        "cause": group.cause.name,
-        "kind": group.cause.kind,
-        "title": group.cause.title,
-        "remedy": group.cause.remedy,
+        **group.cause.to_json(),
         "transformation": group.transformation,
         "jobs": [run.plan.outline[position].id for position in group.jobs],
         "holds_up": group.blocked,
@@ -157,7 +156,8 @@ def pegasus_text(
         for position in group.jobs:
             job, record = run.plan.job(position), run.records(position)[-1]
             one = _detail(run, job, position, record, _last_state(record))
-            lines += job_block(one, run.cause(job, record), lines_shown(quiet, verbose), commands)
+            cause = replace(run.cause(job, record), rule=group.cause.rule, certainty=group.cause.certainty)
+            lines += job_block(one, cause, lines_shown(quiet, verbose), commands)
     return "\n".join(lines) + "\n"
 
 
@@ -191,6 +191,7 @@ def job_block(one: dict[str, Any], cause: Cause, lines_shown: int, commands: boo
         f"output file: {one['stdout_file']}",
         f" error file: {one['stderr_file']}",
         f"      cause: {cause.title}",
+        f"    verdict: {cause.verdict}",
     ]
     if cause.remedy:
         lines.append(f"     remedy: {cause.remedy}")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from markab.diagnosis.failure_analysis import CauseGroup
+from markab.diagnosis.cause_group import CauseGroup
 from markab.reports.failure_report import FILES_SHOWN, FailureReport
 
 Inner = tuple[str, FailureReport]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from markab.diagnosis.failed_ancestors import failed_ancestors
 from markab.diagnosis.failure_analysis import Analyzer
 from markab.diagnosis.reuse_verdict import reuse_verdict
 from markab.diagnosis.waiting import Waiting, WaitingReasons
@@ -173,7 +174,10 @@ def read_why(
             _origin(job),
             "",
             [_relative(run, parent, standing(parent)) for parent in job.parents],
-            failed_ancestors=[_relative(run, one, "failed") for one in _failed_ancestors(run, position)],
+            failed_ancestors=[
+                _relative(run, one, "failed")
+                for one in failed_ancestors(run.plan, run.history.states, position)
+            ],
             parameters=run.plan.header.parameters,
         )
         story.again = reuse_verdict(run, position)
@@ -249,22 +253,6 @@ def _verdict(run_state: str, waiting: Waiting | None, standing: str, story: JobE
 def _relative(run: Analyzer, position: int, state: str) -> Relative:
     job = run.plan.job(position)
     return Relative(job.id, job.label, state)
-
-
-def _failed_ancestors(run: Analyzer, position: int) -> list[int]:
-    """Return the positions of the failed ancestors of a job that are not hidden by a succeeded one."""
-    states = run.history.states
-    found, seen, stack = [], {position}, [position]
-    while stack:
-        for parent in run.plan.outline[stack.pop()].parents:
-            if parent in seen or states[parent] == State.SUCCEEDED:
-                continue
-            seen.add(parent)
-            if states[parent] == State.FAILED:
-                found.append(parent)
-            else:
-                stack.append(parent)
-    return sorted(found)
 
 
 def _when(attempt: AttemptStory) -> str:

@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from markab.diagnosis.cause_group import CauseGroup
 from markab.diagnosis.causes import Cause
-from markab.diagnosis.failure_analysis import CauseGroup
 from markab.formatting import clipped, count, duration, html_text, moment, output_lines, size, titled
 from markab.journal.attempt_story import captured, log_texts
 from markab.journal.progress import ScratchUse
@@ -233,6 +233,7 @@ def _group(
         f"<summary><b>{html_text(number + xform)}</b> <span>{html_text(title)}</span></summary>",
     ]
     lines += [f"<p>also: {html_text(clipped(other, 500))}</p>" for other in cause.also]
+    lines.append(f"<p class=hint><b>verdict</b> {html_text(cause.verdict)}</p>")
     lines += [f"<p class=hint><b>help</b> {html_text(cause.remedy)}</p>"] if cause.remedy else []
     shown = f"{_named(data, example.job)}, attempt {example.attempt}"
     if len(jobs) > 1:

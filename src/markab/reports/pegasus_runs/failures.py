@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from markab.diagnosis.cause_group import CauseGroup
 from markab.diagnosis.causes import Cause
-from markab.diagnosis.failure_analysis import CauseGroup
 from markab.diagnosis.pegasus_failures import PegasusAnalysis, PegasusAttempt, PegasusFailureReader
 from markab.formatting import clipped, count, shown_path
 from markab.provenance.pegasus_directory import open_pegasus_directory
@@ -197,10 +197,7 @@ class PegasusFailures(FailureReport):
 
     def _cause(self, cause: Cause, group: CauseGroup) -> dict[str, Any]:
         return {
-            "cause": cause.name,
-            "kind": cause.kind,
-            "title": cause.title,
-            "remedy": cause.remedy,
+            **cause.to_json(),
             "transformation": group.transformation,
             "jobs": [self.named(job) for job in group.jobs],
             "holds_up": group.blocked,
