@@ -47,6 +47,8 @@ from markab.worker.record import unseen_record
 FIRST_POLL_S = 1.0
 POLL_S = (2.0, 15.0)
 SCAN_S = (0.1, 1.0)
+SCAN_SHARE = 0.05
+"""Of the time, at most so much is spent on looking for records while many arrive."""
 GRACE_S = 60.0
 """From the end of an element to the record that is made of the system's words: file servers lag."""
 AGAIN_S = (2.0, 60.0)
@@ -205,13 +207,15 @@ class BatchExecutor:
         while not self._closing.is_set():
             is_prompted = self._look.wait(pause_s)
             self._look.clear()
-            found = False
+            found, began_s = False, time.thread_time()
             with self._lock:
                 batches = list(self._batches.values())
             for batch in batches:
                 found = self._scan_batch(batch) or found
             is_busy = found or is_prompted
-            pause_s = SCAN_S[0] if is_busy else min(pause_s * 1.2, SCAN_S[1])
+            took_s = time.thread_time() - began_s
+            least_s = min(max(SCAN_S[0], took_s / SCAN_SHARE), SCAN_S[1])
+            pause_s = least_s if is_busy else min(max(pause_s * 1.2, least_s), SCAN_S[1])
 
     def _scan_batch(self, batch: BatchWatch) -> bool:
         """Look for what workers wrote; return whether there was something new."""
