@@ -12,7 +12,7 @@ import pytest
 from kit.grid_engine import Cell, shared_cell, why_not
 from kit.waiting import wait_until
 from markab.executors.base import Seen
-from markab.executors.remote.batch_system import BatchJob, Command, Element, Entry
+from markab.executors.remote.batch_system import BatchCommand, BatchElement, BatchJob, QueueEntry
 from markab.executors.remote.batch_systems.sge import GridEngine
 
 pytestmark = pytest.mark.integration
@@ -43,7 +43,7 @@ def cell() -> Iterator[Cell]:
         yield cell
 
 
-def run(cell: Cell, command: Command) -> subprocess.CompletedProcess[str]:
+def run(cell: Cell, command: BatchCommand) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         command.argv,
         input=command.stdin,
@@ -71,7 +71,7 @@ def submit(cell: Cell, directory: Path, **asked: object) -> tuple[str, str]:
     return LANGUAGE.read_submitted(done.stdout), name
 
 
-def queue(cell: Cell, name: str) -> dict[int, Entry]:
+def queue(cell: Cell, name: str) -> dict[int, QueueEntry]:
     done = run(cell, LANGUAGE.queue("root", [name]))
     assert done.returncode == 0, done.stderr
     return {
@@ -86,7 +86,7 @@ def ends(cell: Cell, native_id: str, name: str, count: int) -> list[str]:
     ask = LANGUAGE.ended(name, native_id)
     assert ask
     wait_until(lambda: not queue(cell, name), patience_s=120, every_s=0.5)
-    found: dict[Element, Entry] = {}
+    found: dict[BatchElement, QueueEntry] = {}
     while len(found) < count:
         found = wait_until(lambda: LANGUAGE.read_ended(run(cell, ask).stdout), every_s=0.5)
     assert {entry.name for entry in found.values()} == {name}
@@ -109,7 +109,7 @@ def test_an_array_runs_and_is_read_right(cell: Cell, tmp_path: Path) -> None:
         patience_s=120,
     )
     wait_until(lambda: (tmp_path / "an array %x/out").read_text().count("up") == 2)
-    for command in LANGUAGE.cancel([Element(native_id, position) for position in (4, 5, 6)]):
+    for command in LANGUAGE.cancel([BatchElement(native_id, position) for position in (4, 5, 6)]):
         assert run(cell, command).returncode == 0
 
     assert ends(cell, native_id, name, 6) == ["", "exit", "exit", "signal", "exit", "exit"]
@@ -118,7 +118,7 @@ def test_an_array_runs_and_is_read_right(cell: Cell, tmp_path: Path) -> None:
 
 def test_a_signal_comes_before_the_limit(cell: Cell, tmp_path: Path) -> None:
     native_id, name = submit(cell, tmp_path / "grace", elements=5, runtime_s=300, grace_s=299)
-    for command in LANGUAGE.cancel([Element(native_id, position) for position in range(4)]):
+    for command in LANGUAGE.cancel([BatchElement(native_id, position) for position in range(4)]):
         run(cell, command)
 
     wait_until(
@@ -136,7 +136,10 @@ def test_a_held_job_says_so(cell: Cell, tmp_path: Path) -> None:
     native_id, name = submit(cell, tmp_path / "held", elements=2, arguments=["#$ -h"])
 
     assert [entry.seen for entry in queue(cell, name).values()] == [Seen.HELD, Seen.HELD]
-    assert run(cell, LANGUAGE.cancel([Element(native_id, 0), Element(native_id, 1)])[0]).returncode == 0
+    assert (
+        run(cell, LANGUAGE.cancel([BatchElement(native_id, 0), BatchElement(native_id, 1)])[0]).returncode
+        == 0
+    )
     assert not queue(cell, name)
 
 
@@ -150,7 +153,7 @@ def test_a_file_that_cannot_be_written_is_a_held_job(cell: Cell, tmp_path: Path)
     )
 
     assert f"qstat -j {native_id}" in queue(cell, name)[0].reason
-    run(cell, LANGUAGE.cancel([Element(native_id, 0)])[0])
+    run(cell, LANGUAGE.cancel([BatchElement(native_id, 0)])[0])
 
 
 @pytest.mark.parametrize(
@@ -184,4 +187,4 @@ def test_a_qmaster_that_is_away_is_busy(cell: Cell, tmp_path: Path) -> None:
 
 
 def test_the_limit_of_an_array_is_read(cell: Cell) -> None:
-    assert LANGUAGE.most_elements(run(cell, LANGUAGE.limits() or Command([])).stdout) == 75_000
+    assert LANGUAGE.most_elements(run(cell, LANGUAGE.limits() or BatchCommand([])).stdout) == 75_000

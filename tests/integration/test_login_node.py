@@ -16,7 +16,7 @@ from markab.errors import ExecutorUnavailable
 from markab.executors import batch_executor
 from markab.executors.base import Executor, Report, Seen
 from markab.executors.batch_executor import BatchExecutor
-from markab.executors.remote.batch_system import Command
+from markab.executors.remote.batch_system import BatchCommand
 from markab.executors.remote.batch_systems import language
 from markab.executors.remote.command_runner import CommandRunner, NoAnswer
 from markab.plan.model import Output
@@ -80,11 +80,11 @@ def test_words_reach_the_login_node_as_they_are(login: SshServer) -> None:
 
     runner = CommandRunner("login")
     words = ["a b", "$HOME", "'", "`id`", "", "*"]
-    assert runner.run(Command(["printf", "%s|", *words])).stdout == "a b|$HOME|'|`id`||*|"
-    assert runner.run(Command(["cat"], stdin="text")).stdout == "text"
-    assert runner.run(Command(["sh", "-c", "exit 3"])).exit_code == 3
+    assert runner.run(BatchCommand(["printf", "%s|", *words])).stdout == "a b|$HOME|'|`id`||*|"
+    assert runner.run(BatchCommand(["cat"], stdin="text")).stdout == "text"
+    assert runner.run(BatchCommand(["sh", "-c", "exit 3"])).exit_code == 3
     with pytest.raises(NoAnswer) as caught:
-        runner.run(Command(["no-such-program"]))
+        runner.run(BatchCommand(["no-such-program"]))
     assert caught.value.is_permanent and "on 'login'" in str(caught.value)
     assert runner.is_shared(login.top) and not runner.is_shared(Path("/no/such/directory"))
     runner.close()

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from markab.executors.remote.batch_system import Command
-from markab.executors.remote.command_runner import Answer, NoAnswer
+from markab.executors.remote.batch_system import BatchCommand
+from markab.executors.remote.command_runner import CommandAnswer, NoAnswer
 
 
 @dataclass
@@ -73,7 +73,7 @@ class FakeBatchSystem:
         """Let the next calls of a program fail."""
         self.faults.setdefault(program, deque()).extend(faults)
 
-    def run(self, command: Command) -> Answer:
+    def run(self, command: BatchCommand) -> CommandAnswer:
         """See `CommandRunner.run`."""
         program, *words = command.argv
         self.calls.append(list(command.argv))
@@ -84,11 +84,11 @@ class FakeBatchSystem:
         if fault == "absent":
             raise NoAnswer(f"there is no program '{program}' on this machine", is_permanent=True)
         if fault and fault != "lost":
-            return Answer(1, "", fault)
+            return CommandAnswer(1, "", fault)
         answer = getattr(self, f"_{program}")(words)
         if fault == "lost":
             raise NoAnswer(f"`{program}` did not answer within 60 s")
-        return Answer(0, answer, "")
+        return CommandAnswer(0, answer, "")
 
     def is_shared(self, path: Path) -> bool:
         """See `CommandRunner.is_shared`."""

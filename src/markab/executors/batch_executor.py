@@ -36,9 +36,9 @@ from markab.executors.remote.batch_directory import (
     top_of,
     worker_command,
 )
-from markab.executors.remote.batch_groups import Group, group
-from markab.executors.remote.batch_jobs import BatchWatch, Verdict, Watched
-from markab.executors.remote.batch_system import BatchJob, BatchSystem, Command, Element, Entry
+from markab.executors.remote.batch_groups import AttemptGroup, group
+from markab.executors.remote.batch_jobs import BatchVerdict, BatchWatch, Watched
+from markab.executors.remote.batch_system import BatchCommand, BatchElement, BatchJob, BatchSystem, QueueEntry
 from markab.executors.remote.command_runner import CommandRunner, NoAnswer
 from markab.transfers.error_kinds import ErrorKind, error_entry
 from markab.worker.batch_element import PULSE_S
@@ -329,7 +329,7 @@ class BatchExecutor:
             self._report_end(attempt.id, unseen_record(ErrorKind.STORAGE, why))
         return False
 
-    def _write(self, one: Group) -> BatchWatch:
+    def _write(self, one: AttemptGroup) -> BatchWatch:
         """Put a batch on disk."""
         request = one.request
         name = f"mk{request.run[:5]}-{secrets.token_hex(4)[:7]}"
@@ -360,7 +360,7 @@ class BatchExecutor:
                 alive[len(alive)] = Watched(attempt, len(alive), element)
         return BatchWatch(directory, job, request.site, alive)
 
-    def _refuse(self, one: Group, kind: str, why: str) -> None:
+    def _refuse(self, one: AttemptGroup, kind: str, why: str) -> None:
         with self._lock:
             for attempt in (attempt for element in one.elements for attempt in element):
                 self._report_end(attempt.id, unseen_record(kind, why))
@@ -565,7 +565,7 @@ class BatchExecutor:
                 self._set_trouble(why)
         if not is_ok:
             return False
-        listing: dict[str, dict[Element, Entry]] = {name: {} for name in names}
+        listing: dict[str, dict[BatchElement, QueueEntry]] = {name: {} for name in names}
         for element, entry in self._system.read_queue(answer.stdout).items():
             if entry.name in listing:
                 listing[entry.name][element] = entry
@@ -579,20 +579,20 @@ class BatchExecutor:
     def _judge(self, batch: BatchWatch) -> None:
         """Give up the attempts whose element is over, and that left no record."""
         now_s = self._clock()
-        asked: dict[int, Entry | None] = {}
+        asked: dict[int, QueueEntry | None] = {}
         for one in list(batch.alive.values()):
             if one.kept is not None:
                 self._end_kept(batch, one, now_s)
                 continue
             pulse_ns = batch.directory.pulse_ns(one.position) if one.is_begun else 0
             verdict = batch.verdict(one, pulse_ns, now_s, self._grace_s)
-            if verdict is Verdict.WAIT:
+            if verdict is BatchVerdict.WAIT:
                 continue
             if batch.directory.has_record(one.position):
                 self._take_record(batch, one.position)
                 continue
             try:
-                if verdict is Verdict.REVOKE_UNBEGUN and not batch.directory.withdraw(one.position):
+                if verdict is BatchVerdict.REVOKE_UNBEGUN and not batch.directory.withdraw(one.position):
                     one.is_begun = True
                     continue
                 is_ours = batch.directory.revoke(one.position)
@@ -620,7 +620,7 @@ class BatchExecutor:
         with self._lock:
             self._end(batch, one, record)
 
-    def _last_words(self, batch: BatchWatch, element: int) -> Entry | None:
+    def _last_words(self, batch: BatchWatch, element: int) -> QueueEntry | None:
         """Return what the system says of the end of an element."""
         native_id, entry = batch.entries.get(element, ("", None))
         for id_ in [native_id] if native_id else batch.native_ids:
@@ -640,7 +640,7 @@ class BatchExecutor:
                     return found if entry is None or found.kind else replace_entry(entry, found)
         return entry
 
-    def _give_up(self, batch: BatchWatch, one: Watched, words: Entry | None) -> None:
+    def _give_up(self, batch: BatchWatch, one: Watched, words: QueueEntry | None) -> None:
         kind, why = batch.end_of(one, words, batch.directory.printed(), self._system.title)
         with self._lock:
             if kind == ErrorKind.LOST:
@@ -765,7 +765,7 @@ class BatchExecutor:
             self._user = getpass.getuser()
             if self._runner.contact:
                 user, at, _ = self._runner.contact.rpartition("@")
-                self._user = user if at else self._runner.run(Command(["id", "-un"])).stdout.strip()
+                self._user = user if at else self._runner.run(BatchCommand(["id", "-un"])).stdout.strip()
         return self._user
 
 
@@ -773,6 +773,6 @@ def _kind(record: Record) -> str:
     return str((record.get("error") or {}).get("kind", ""))
 
 
-def replace_entry(queue: Entry, account: Entry) -> Entry:
+def replace_entry(queue: QueueEntry, account: QueueEntry) -> QueueEntry:
     """Return what both say of an end: an account has no kind for a success."""
     return account if account.reason else queue

@@ -12,13 +12,13 @@ import pytest
 from kit.made_run import compute
 from markab.executors.attempt_id import AttemptId
 from markab.executors.base import Attempt, RunContext, Seen
-from markab.executors.htcondor.event_log import Event, EventLog, JobId, attempt_of, read_events
+from markab.executors.htcondor.event_log import EventLog, JobId, LoggedEvent, attempt_of, read_events
 from markab.executors.htcondor.tracked_job import TrackedJob
 
 RECORDED = Path(__file__).with_name("recorded_jobs.log").read_bytes()
 
 
-def events(proc: int) -> list[Event]:
+def events(proc: int) -> list[LoggedEvent]:
     return [event for event in read_events(RECORDED)[0] if event.job == JobId(9, proc)]
 
 

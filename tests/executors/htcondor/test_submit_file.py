@@ -7,7 +7,7 @@ import pytest
 
 from kit.made_run import compute
 from markab.executors.htcondor.submit_file import (
-    Place,
+    JobPlace,
     arguments,
     item_line,
     quoted,
@@ -17,10 +17,10 @@ from markab.executors.htcondor.submit_file import (
 from markab.plan.condor_commands import is_reserved
 from markab.plan.model import BatchRequest
 
-PLACE = Place(Path("/runs/r 1,a/htcondor/0abc"), "5f0c-uuid", "my flow")
+PLACE = JobPlace(Path("/runs/r 1,a/htcondor/0abc"), "5f0c-uuid", "my flow")
 
 
-def commands(place: Place = PLACE, files: list[str] | None = None, **keys: Any) -> dict[str, str]:
+def commands(place: JobPlace = PLACE, files: list[str] | None = None, **keys: Any) -> dict[str, str]:
     text = submit_text(compute("j", **keys), place, ["spec.json", "scratch"] if files is None else files)
     return dict(line.split(" = ", 1) for line in text.splitlines())
 
@@ -124,7 +124,7 @@ def test_for_a_batch_system_behind_the_universe_grid_requests_are_translated() -
 
 
 def test_no_text_becomes_a_macro_or_another_line() -> None:
-    place = Place(Path("/r/$(HOME)"), 'u"x', "a\nexecutable = /bin/evil $(X)")
+    place = JobPlace(Path("/r/$(HOME)"), 'u"x', "a\nexecutable = /bin/evil $(X)")
     made = commands(place)
 
     assert made["executable"] == "/r/$(DOLLAR)(HOME)/node_start.py"

@@ -13,7 +13,7 @@ import pytest
 from kit.fake_scheduler.scheduler import FakeScheduler, fake_scheduler
 from kit.waiting import is_alive, wait_for_line, wait_until
 from markab.executors.base import Seen
-from markab.executors.remote.batch_system import BatchJob, Command, Element, Entry
+from markab.executors.remote.batch_system import BatchCommand, BatchElement, BatchJob, QueueEntry
 from markab.executors.remote.batch_systems import language
 
 SLURM = language("slurm")
@@ -25,7 +25,9 @@ def site(tmp_path: Path) -> Iterator[FakeScheduler]:
         yield made
 
 
-def run(site: FakeScheduler, command: Command, timeout_s: float = 60) -> subprocess.CompletedProcess[str]:
+def run(
+    site: FakeScheduler, command: BatchCommand, timeout_s: float = 60
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         command.argv,
         input=command.stdin,
@@ -46,7 +48,7 @@ def submit(
     return SLURM.read_submitted(run(site, SLURM.submit(job)).stdout)
 
 
-def queue(site: FakeScheduler, *names: str) -> dict[Element, Entry]:
+def queue(site: FakeScheduler, *names: str) -> dict[BatchElement, QueueEntry]:
     return SLURM.read_queue(run(site, SLURM.queue(os.environ.get("USER", "root"), names or ["mk-1"])).stdout)
 
 
@@ -74,7 +76,7 @@ def test_scripts_run_and_their_ends_are_told(site: FakeScheduler, tmp_path: Path
 
     assert ends(site) == ["", "exit", "exit"]
     assert [(tmp_path / f"made-{n}").read_text() for n in range(3)] == ["0\n", "1\n", "2\n"]
-    assert set(queue(site)) == {Element(native_id, n) for n in range(3)}
+    assert set(queue(site)) == {BatchElement(native_id, n) for n in range(3)}
 
 
 def test_no_more_run_than_there_are_slots(site: FakeScheduler, tmp_path: Path) -> None:
@@ -98,7 +100,7 @@ def test_a_cancelled_script_gets_a_signal_first(site: FakeScheduler, tmp_path: P
     )
     wait_for_line(tmp_path / "up")
 
-    for command in SLURM.cancel([Element(native_id, 0), Element(native_id, 1)]):
+    for command in SLURM.cancel([BatchElement(native_id, 0), BatchElement(native_id, 1)]):
         run(site, command)
 
     assert ends(site) == ["cancelled", "cancelled"]
@@ -174,7 +176,7 @@ def test_a_command_may_not_answer_and_have_done_nothing(site: FakeScheduler, tmp
     site.fails("sbatch", "hang")
 
     with pytest.raises(subprocess.TimeoutExpired):
-        run(site, Command(["sbatch", "--job-name=mk-1", "/bin/true"]), timeout_s=0.5)
+        run(site, BatchCommand(["sbatch", "--job-name=mk-1", "/bin/true"]), timeout_s=0.5)
 
     assert not queue(site)
 
@@ -184,7 +186,9 @@ def test_an_answer_may_be_lost_although_all_was_done(site: FakeScheduler, tmp_pa
     site.fails("sbatch", mode)
     (tmp_path / "s").write_text("exit 0\n")
     try:
-        printed = run(site, Command(["sbatch", "--job-name=mk-1", str(tmp_path / "s")]), timeout_s=2).stdout
+        printed = run(
+            site, BatchCommand(["sbatch", "--job-name=mk-1", str(tmp_path / "s")]), timeout_s=2
+        ).stdout
     except subprocess.TimeoutExpired:
         printed = ""
 
@@ -229,7 +233,7 @@ def test_an_element_may_vanish(site: FakeScheduler, tmp_path: Path) -> None:
     site.vanish("mk-1")
 
     assert not queue(site)
-    assert not SLURM.read_ended(run(site, SLURM.ended("mk-1", native_id) or Command([])).stdout)
+    assert not SLURM.read_ended(run(site, SLURM.ended("mk-1", native_id) or BatchCommand([])).stdout)
 
 
 def test_ids_are_given_again_after_a_crash_of_the_controller(site: FakeScheduler, tmp_path: Path) -> None:
@@ -275,7 +279,7 @@ def test_accounts_come_late_or_not_at_all(site: FakeScheduler, tmp_path: Path) -
     ask = SLURM.ended("mk-1", native_id)
     assert ask
 
-    assert SLURM.read_ended(run(site, ask).stdout)[Element(native_id, 0)].reason == "FAILED 3:0"
+    assert SLURM.read_ended(run(site, ask).stdout)[BatchElement(native_id, 0)].reason == "FAILED 3:0"
     site.set(accounting_delay_s=3600)
     assert not SLURM.read_ended(run(site, ask).stdout)
     site.set(accounting=False)
@@ -312,7 +316,7 @@ def test_nothing_is_left_behind(tmp_path: Path) -> None:
 
 
 def test_an_option_that_the_real_command_lacks_is_refused(site: FakeScheduler) -> None:
-    assert "unrecognized option" in run(site, Command(["sbatch", "--jobname=x", "/bin/true"])).stderr
+    assert "unrecognized option" in run(site, BatchCommand(["sbatch", "--jobname=x", "/bin/true"])).stderr
 
 
 def test_calls_are_counted(site: FakeScheduler) -> None:

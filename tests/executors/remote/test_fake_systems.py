@@ -14,7 +14,7 @@ from kit.fake_scheduler.scheduler import FakeScheduler, fake_scheduler
 from kit.fake_scheduler.systems import MODULES
 from kit.waiting import wait_until
 from markab.executors.base import Seen
-from markab.executors.remote.batch_system import BatchJob, BatchSystem, Command, Element, Entry
+from markab.executors.remote.batch_system import BatchCommand, BatchElement, BatchJob, BatchSystem, QueueEntry
 from markab.executors.remote.batch_systems import LANGUAGES, language
 
 USER = pwd.getpwuid(os.getuid()).pw_name
@@ -30,7 +30,7 @@ class Bench:
         self.system = system
         self.top = top
 
-    def run(self, command: Command) -> subprocess.CompletedProcess[str]:
+    def run(self, command: BatchCommand) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             command.argv,
             input=command.stdin,
@@ -52,7 +52,7 @@ class Bench:
         Path(job.script).write_text(self.system.script(job, text))
         return job
 
-    def submit(self, text: str, elements: int = 1, **asked: object) -> list[Element]:
+    def submit(self, text: str, elements: int = 1, **asked: object) -> list[BatchElement]:
         """Submit as many elements: as one job, or a job each where there are no arrays."""
         most = self.system.most_elements("")
         found = []
@@ -61,15 +61,15 @@ class Bench:
             done = self.run(self.system.submit(job))
             assert done.returncode == 0, done.stderr
             native_id = self.system.read_submitted(done.stdout)
-            found += [Element(native_id, position) for position in range(job.elements)]
+            found += [BatchElement(native_id, position) for position in range(job.elements)]
         return found
 
-    def queue(self) -> dict[Element, Entry]:
+    def queue(self) -> dict[BatchElement, QueueEntry]:
         done = self.run(self.system.queue(USER, [f"mk-{number}" for number in range(1, 9)]))
         assert done.returncode == 0, done.stderr
         return self.system.read_queue(done.stdout)
 
-    def ends(self, elements: list[Element]) -> list[str]:
+    def ends(self, elements: list[BatchElement]) -> list[str]:
         """Return the kinds of ends, from the listing or from the accounts; "?" where neither tells it."""
         wait_until(lambda: self.site.count("ended") == len(elements), what="the end of all")
         found = dict(self.queue())

@@ -43,7 +43,7 @@ class JobId(NamedTuple):
         return f"{self.cluster}.{self.proc}"
 
 
-class Event(NamedTuple):
+class LoggedEvent(NamedTuple):
     """Something that happened to a job."""
 
     type: str
@@ -69,13 +69,13 @@ def attempt_note(job: str, number: str) -> str:
     return f"markab {job} {number}"
 
 
-def attempt_of(event: Event) -> tuple[int, int] | None:
+def attempt_of(event: LoggedEvent) -> tuple[int, int] | None:
     """Return position and number of the attempt in the note of a submit event; None: it has no such note."""
     found = _NOTE.search(event.attributes.get("LogNotes", "").strip())
     return (int(found[1]), int(found[2])) if found else None
 
 
-def read_events(text: bytes) -> tuple[list[Event], int]:
+def read_events(text: bytes) -> tuple[list[LoggedEvent], int]:
     """Return the events in a piece of a log that begins where an event may begin, and how many bytes are read up.
 
     Half an event at the end is left for the next piece; what is no event is skipped.
@@ -87,7 +87,7 @@ def read_events(text: bytes) -> tuple[list[Event], int]:
     return list(_events(text[:end])), end
 
 
-def _events(text: bytes) -> Iterator[Event]:
+def _events(text: bytes) -> Iterator[LoggedEvent]:
     for found in _EVENT.finditer(text):
         body = found[1]
         type_ = _TYPE.search(body)
@@ -101,7 +101,7 @@ def _events(text: bytes) -> Iterator[Event]:
             job = JobId(int(attributes["Cluster"]), int(attributes["Proc"]))
         except (KeyError, ValueError):
             continue  # of no job
-        yield Event(type_[1].decode().removesuffix("Event"), job, attributes)
+        yield LoggedEvent(type_[1].decode().removesuffix("Event"), job, attributes)
 
 
 class EventLog:
@@ -112,7 +112,7 @@ class EventLog:
         self._path = path
         self._offset = 0
 
-    def read(self) -> list[Event]:
+    def read(self) -> list[LoggedEvent]:
         """Return what is new; nothing if the file cannot be read now."""
         try:
             if os.stat(self._path).st_size <= self._offset:

@@ -25,7 +25,7 @@ from markab.errors import ExecutorUnavailable, MarkabError
 from markab.executors.attempt_id import AttemptId
 from markab.executors.base import Attempt, Record, Report, Seen
 from markab.executors.htcondor.bindings import Bindings, are_installed
-from markab.executors.htcondor.event_log import Event, EventLog, JobId, attempt_of
+from markab.executors.htcondor.event_log import EventLog, JobId, LoggedEvent, attempt_of
 from markab.executors.htcondor.run_files import RunFiles
 from markab.executors.htcondor.schedd import (
     COMPLETED,
@@ -327,7 +327,7 @@ class HTCondorExecutor:
             self._query(run)
         self._act(run)
 
-    def _apply(self, run: _Run, event: Event) -> None:
+    def _apply(self, run: _Run, event: LoggedEvent) -> None:
         if event.type == "Submit" and (key := attempt_of(event)) is not None:
             run.by_id[event.job] = key
         known = run.by_id.get(event.job)

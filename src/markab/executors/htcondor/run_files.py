@@ -23,7 +23,7 @@ from pathlib import Path
 import msgspec
 
 from markab.executors.base import Attempt, Record
-from markab.executors.htcondor.submit_file import Place, item_line, submit_text, with_queue
+from markab.executors.htcondor.submit_file import JobPlace, item_line, submit_text, with_queue
 from markab.executors.remote.compiled_worker import compiled_worker
 from markab.executors.remote.sandbox import Sandbox
 from markab.plan.atomic_file import flush_directory, replacing
@@ -42,7 +42,7 @@ class RunFiles:
     def __init__(self, submit_dir: str, run: str, workflow: str, contact: str = "") -> None:
         """Make the directory, and what all jobs share. Raises OSError."""
         name = hashlib.sha256(f"{run} {contact}".encode()).hexdigest()[:8]
-        self.place = Place(Path(submit_dir) / "htcondor" / name, run, workflow)
+        self.place = JobPlace(Path(submit_dir) / "htcondor" / name, run, workflow)
         directory = self.place.directory
         directory.mkdir(parents=True, exist_ok=True)
         _write(self.place.worker, compiled_worker())

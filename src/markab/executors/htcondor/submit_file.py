@@ -25,7 +25,7 @@ OVERTIME_S = 900
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class JobPlace:
     """Where the files of a run are that its jobs need."""
 
     directory: Path
@@ -64,7 +64,7 @@ class Place:
         return self.directory / "worker.zip"
 
 
-def submit_text(job: PlannedJob, place: Place, files: Sequence[str]) -> str:
+def submit_text(job: PlannedJob, place: JobPlace, files: Sequence[str]) -> str:
     """Return the commands for a job, without those that name its attempt; equal texts can be one cluster.
 
     Args:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from markab.executors.base import Attempt, Report, Seen
-from markab.executors.htcondor.event_log import Event, JobId
+from markab.executors.htcondor.event_log import JobId, LoggedEvent
 from markab.executors.htcondor.hold_codes import SPOOLING, hold_kind
 from markab.executors.htcondor.schedd import COMPLETED, HELD, IDLE, REMOVED, RUNNING, Ad
 
@@ -46,7 +46,7 @@ class TrackedJob:
     told: tuple[Seen, str] | None = None
     """What was reported last."""
 
-    def apply(self, event: Event) -> None:
+    def apply(self, event: LoggedEvent) -> None:
         """Take an event of its job."""
         if self.is_over:
             return

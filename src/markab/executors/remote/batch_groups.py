@@ -19,7 +19,7 @@ LEAST_RUNTIME_S = 60.0
 """What is asked for at least: some systems count minutes."""
 
 
-class Request(NamedTuple):
+class GroupRequest(NamedTuple):
     """What the attempts of one batch job have in common."""
 
     site: str
@@ -40,10 +40,10 @@ class Request(NamedTuple):
     """Of the workflow; a comment for people."""
 
 
-class Group(NamedTuple):
+class AttemptGroup(NamedTuple):
     """One batch job to be."""
 
-    request: Request
+    request: GroupRequest
     elements: list[list[Attempt]]
 
     @property
@@ -53,10 +53,10 @@ class Group(NamedTuple):
         return runtime_s - min(max(runtime_s / 20, 6.0), 30.0) if runtime_s else 0.0
 
 
-def request_of(attempt: Attempt) -> Request:
+def request_of(attempt: Attempt) -> GroupRequest:
     """Return what an attempt asks for."""
     job, batch = attempt.job, attempt.job.batch or BatchRequest()
-    return Request(
+    return GroupRequest(
         job.site,
         attempt.scratch,
         attempt.id.run,
@@ -74,13 +74,13 @@ def request_of(attempt: Attempt) -> Request:
     )
 
 
-def group(attempts: Iterable[Attempt], most_elements: int) -> Iterator[Group]:
+def group(attempts: Iterable[Attempt], most_elements: int) -> Iterator[AttemptGroup]:
     """Yield batch jobs for attempts: those with one request together, in their order, as many as the site allows.
 
     Short ones share an element, if they give their run time and there are many of them (`attempts_an_element`);
     then each element asks for the time of all its attempts.
     """
-    alike: dict[Request, list[Attempt]] = {}
+    alike: dict[GroupRequest, list[Attempt]] = {}
     for attempt in attempts:
         alike.setdefault(request_of(attempt), []).append(attempt)
     for request, members in alike.items():
@@ -90,7 +90,7 @@ def group(attempts: Iterable[Attempt], most_elements: int) -> Iterator[Group]:
             part = members[first : first + most]
             elements = [part[i : i + each] for i in range(0, len(part), each)]
             runtime_s = max(request.runtime_s * each, LEAST_RUNTIME_S) if request.runtime_s else 0.0
-            yield Group(request._replace(runtime_s=runtime_s), elements)
+            yield AttemptGroup(request._replace(runtime_s=runtime_s), elements)
 
 
 def attempts_an_element(runtime_s: float, count: int) -> int:

@@ -8,13 +8,13 @@ from enum import Enum
 
 from markab.executors.base import Attempt, Record, Seen
 from markab.executors.remote.batch_directory import BatchDirectory
-from markab.executors.remote.batch_system import BatchJob, Element, Entry
+from markab.executors.remote.batch_system import BatchElement, BatchJob, QueueEntry
 from markab.transfers.error_kinds import ErrorKind
 
 _ORDER = (Seen.RUNNING, Seen.HELD, Seen.QUEUED, Seen.ENDED)
 
 
-class Verdict(Enum):
+class BatchVerdict(Enum):
     """What is to be done about an attempt after a listing of the queue."""
 
     WAIT = "wait"
@@ -59,9 +59,9 @@ class BatchWatch:
     """A submission of it had no clear answer: it is looked for before it is tried again."""
     submitted_s: float | None = None
     """Monotonic time; None: the system has not accepted it yet."""
-    entries: dict[int, tuple[str, Entry]] = field(default_factory=dict)
+    entries: dict[int, tuple[str, QueueEntry]] = field(default_factory=dict)
     """Element → native id and what the last listing said of it."""
-    doubles: list[Element] = field(default_factory=list)
+    doubles: list[BatchElement] = field(default_factory=list)
     """Further elements in the queue for the same attempts: the batch was submitted twice."""
     missing: dict[int, int] = field(default_factory=dict)
     """Element → in how many listings it was not."""
@@ -86,9 +86,9 @@ class BatchWatch:
         """Return the attempts of an element that have not ended."""
         return [one for one in list(self.alive.values()) if one.element == element]
 
-    def take_listing(self, listing: Mapping[Element, Entry]) -> None:
+    def take_listing(self, listing: Mapping[BatchElement, QueueEntry]) -> None:
         """Take what the queue says of elements under the name of this job."""
-        found: dict[int, tuple[str, Entry]] = {}
+        found: dict[int, tuple[str, QueueEntry]] = {}
         self.doubles = []
         for (native_id, element), entry in listing.items():
             if entry.name != self.directory.name:
@@ -99,20 +99,20 @@ class BatchWatch:
             if before is not None:
                 first, second = sorted((before, now), key=lambda one: _ORDER.index(one[1].seen))
                 if second[1].seen in (Seen.QUEUED, Seen.HELD):
-                    self.doubles.append(Element(second[0], element))
+                    self.doubles.append(BatchElement(second[0], element))
                 now = first
             found[element] = now
         self.entries = found
         for element in {one.element for one in self.alive.values()}:
             self.missing[element] = 0 if element in found else self.missing.get(element, 0) + 1
 
-    def superfluous(self) -> Iterator[Element]:
+    def superfluous(self) -> Iterator[BatchElement]:
         """Yield elements that are in the queue, and of which no attempt is needed any more, or not twice."""
         yield from self.doubles
         needed = {one.element for one in self.alive.values() if not one.is_cancelled}
         for element, (native_id, entry) in self.entries.items():
             if entry.seen is not Seen.ENDED and element not in needed:
-                yield Element(native_id, element)
+                yield BatchElement(native_id, element)
 
     def state_of(self, one: Watched) -> tuple[Seen, str, str] | None:
         """Return what is to be reported of an attempt: its state, why, and the native id; None: nothing is known."""
@@ -130,7 +130,7 @@ class BatchWatch:
     def _likely_id(self, one: Watched) -> str:
         return f"{self.native_ids[0]}_{one.element}" if self.native_ids else ""
 
-    def verdict(self, one: Watched, pulse_ns: int, now_s: float, grace_s: float) -> Verdict:
+    def verdict(self, one: Watched, pulse_ns: int, now_s: float, grace_s: float) -> BatchVerdict:
         """Return what is to be done about an attempt without a record, after a listing.
 
         Args:
@@ -142,15 +142,15 @@ class BatchWatch:
         one.pulse_ns = pulse_ns
         if self.submitted_s is None or not (is_unknown or (entry and entry.seen is Seen.ENDED)):
             one.gone_s = None
-            return Verdict.WAIT
+            return BatchVerdict.WAIT
         if one.gone_s is None or (is_unknown and is_alive and one.is_begun):
             one.gone_s = now_s  # a system that has forgotten its jobs does not end them
         waited_s = now_s - (max(one.gone_s, self.submitted_s) if is_unknown else one.gone_s)
         if not one.is_begun and entry is not None:
-            return Verdict.REVOKE_UNBEGUN
-        return Verdict.GIVE_UP if waited_s >= grace_s else Verdict.WAIT
+            return BatchVerdict.REVOKE_UNBEGUN
+        return BatchVerdict.GIVE_UP if waited_s >= grace_s else BatchVerdict.WAIT
 
-    def end_of(self, one: Watched, words: Entry | None, printed: str, title: str) -> tuple[str, str]:
+    def end_of(self, one: Watched, words: QueueEntry | None, printed: str, title: str) -> tuple[str, str]:
         """Return the kind of error and the message of an attempt that ended without a record.
 
         Args:

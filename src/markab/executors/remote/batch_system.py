@@ -42,21 +42,21 @@ class BatchJob:
     """Directives in the language of the system, one a line, unchanged."""
 
 
-class Command(NamedTuple):
+class BatchCommand(NamedTuple):
     """A command to run; no shell is started for it."""
 
     argv: list[str]
     stdin: str = ""
 
 
-class Element(NamedTuple):
+class BatchElement(NamedTuple):
     """One element of a job: the job by the system's id, and its position; 0 for a job of one."""
 
     native_id: str
     position: int
 
 
-class Entry(NamedTuple):
+class QueueEntry(NamedTuple):
     """What the system says of one element."""
 
     name: str
@@ -84,7 +84,7 @@ class BatchSystem(Protocol):
         """Return the text of a job's script: directives, then `command`, which reads the element's index from $MARKAB_ELEMENT."""
         ...
 
-    def submit(self, job: BatchJob) -> Command:
+    def submit(self, job: BatchJob) -> BatchCommand:
         """Return the command that submits the script of a job."""
         ...
 
@@ -96,27 +96,27 @@ class BatchSystem(Protocol):
         """
         ...
 
-    def queue(self, user: str, names: Sequence[str]) -> Command:
+    def queue(self, user: str, names: Sequence[str]) -> BatchCommand:
         """Return the command that lists the elements of jobs, those that ended lately included where it can."""
         ...
 
-    def read_queue(self, stdout: str) -> dict[Element, Entry]:
+    def read_queue(self, stdout: str) -> dict[BatchElement, QueueEntry]:
         """Return all elements in a listing; one line that cannot be read does not lose the others."""
         ...
 
-    def ended(self, name: str, native_id: str) -> Command | None:
+    def ended(self, name: str, native_id: str) -> BatchCommand | None:
         """Return the command that tells how the elements of a job ended, when the queue has them no more; None: there is none."""
         ...
 
-    def read_ended(self, stdout: str) -> dict[Element, Entry]:
+    def read_ended(self, stdout: str) -> dict[BatchElement, QueueEntry]:
         """Return the elements in the answer to `ended`."""
         ...
 
-    def cancel(self, elements: Sequence[Element]) -> list[Command]:
+    def cancel(self, elements: Sequence[BatchElement]) -> list[BatchCommand]:
         """Return the commands that end elements."""
         ...
 
-    def limits(self) -> Command | None:
+    def limits(self) -> BatchCommand | None:
         """Return the command that tells the limits of the site; None: there is none."""
         ...
 

@@ -14,7 +14,7 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from markab.executors.remote.batch_system import Command
+from markab.executors.remote.batch_system import BatchCommand
 
 TIMEOUT_S = 60.0
 KEEPS_CONNECTION_S = 600
@@ -22,7 +22,7 @@ _SSH_FAILED = 255
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class CommandAnswer:
     """What a command printed."""
 
     exit_code: int
@@ -56,7 +56,7 @@ class CommandRunner:
     _directory: str = ""
     """Of the socket of a connection that was opened here."""
 
-    def run(self, command: Command) -> Answer:
+    def run(self, command: BatchCommand) -> CommandAnswer:
         """Run a command in the locale C; return its answer, whatever the exit code.
 
         Raises:
@@ -83,7 +83,7 @@ class CommandRunner:
             raise NoAnswer(f"`{command.argv[0]}` did not answer within {self.timeout_s:.0f} s") from None
         except OSError as error:
             raise NoAnswer(f"`{command.argv[0]}` cannot be run: {error.strerror}") from error
-        answer = Answer(done.returncode, done.stdout, done.stderr)
+        answer = CommandAnswer(done.returncode, done.stdout, done.stderr)
         if self.contact and done.returncode == _SSH_FAILED:
             raise NoAnswer(f"the login node {self.contact!r} cannot be reached: {answer.words}")
         if self.contact and done.returncode == 127:
@@ -97,7 +97,7 @@ class CommandRunner:
         """Return whether a directory of this machine is there where the commands run, too. Raises NoAnswer."""
         if not self.contact:
             return True
-        return self.run(Command(["test", "-e", str(path)])).exit_code == 0
+        return self.run(BatchCommand(["test", "-e", str(path)])).exit_code == 0
 
     def close(self) -> None:
         """Close the connection that was opened here. May be called twice."""

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from markab.executors.base import Seen
-from markab.executors.remote.batch_system import BatchJob, Command, Element, Entry
+from markab.executors.remote.batch_system import BatchCommand, BatchElement, BatchJob, QueueEntry
 from markab.executors.remote.batch_systems import language
 
 RECORDED = Path(__file__).parent / "recorded"
@@ -157,7 +157,7 @@ def test_json_of_pbs_that_is_none_is_read_line_by_line() -> None:
     # PBS prints a job name that looks like a number without quotes.
     assert language("pbs").read_queue(text.replace('"Job_Name":"mk-4"', '"Job_Name":007')) == {
         **language("pbs").read_queue(text),
-        Element("15.pbs1", 0): Entry(
+        BatchElement("15.pbs1", 0): QueueEntry(
             "007",
             Seen.ENDED,
             "Not Running: Insufficient amount of resource: mem and terminated",
@@ -256,7 +256,9 @@ def test_cobalt_is_read() -> None:
 def test_elements_are_cancelled(system: str, native_id: str, commands: list[list[str]]) -> None:
     assert [
         command.argv
-        for command in language(system).cancel([Element(native_id, position) for position in (2, 0, 5, 1)])
+        for command in language(system).cancel(
+            [BatchElement(native_id, position) for position in (2, 0, 5, 1)]
+        )
     ] == commands
 
 
@@ -270,7 +272,7 @@ def test_listings_of_pbs_ask_for_the_jobs_of_the_user_first(tmp_path: Path) -> N
         (tmp_path / name).chmod(0o755)
     (tmp_path / "12a.s").touch()
 
-    def printed(command: Command) -> str:
+    def printed(command: BatchCommand) -> str:
         return subprocess.run(
             command.argv,
             env={"PATH": f"{tmp_path}:/usr/bin:/bin"},

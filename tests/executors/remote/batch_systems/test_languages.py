@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from markab.executors.base import Seen
-from markab.executors.remote.batch_system import BatchJob, BatchSystem, Element, Entry
+from markab.executors.remote.batch_system import BatchElement, BatchJob, BatchSystem, QueueEntry
 from markab.executors.remote.batch_systems import LANGUAGES, language
 from markab.transfers.error_kinds import ErrorKind
 
@@ -23,7 +23,7 @@ HOSTILE = st.text(max_size=40) | st.sampled_from(
 every = pytest.mark.parametrize("system", [language(name) for name in LANGUAGES], ids=list(LANGUAGES))
 
 
-def checked(found: dict[Element, Entry]) -> None:
+def checked(found: dict[BatchElement, QueueEntry]) -> None:
     """What is read can be shown and compared, whatever was there."""
     for element, entry in found.items():
         assert element.position >= 0 and re.fullmatch(r"[\w.\[\]@-]+", element.native_id, re.ASCII), element
@@ -33,7 +33,7 @@ def checked(found: dict[Element, Entry]) -> None:
             assert not re.search(r"[\x00-\x1f\x7f-\x9f]", text)
 
 
-def read(system: BatchSystem, text: str) -> dict[Element, Entry]:
+def read(system: BatchSystem, text: str) -> dict[BatchElement, QueueEntry]:
     found = system.read_queue(text) | system.read_ended(text)
     checked(found)
     return found
@@ -115,7 +115,7 @@ def test_the_user_and_the_names_are_words_of_the_listing(system: BatchSystem) ->
 
 @every
 def test_many_elements_are_cancelled_by_commands_that_are_short_enough(system: BatchSystem) -> None:
-    elements = [Element(str(job), position) for job in range(20) for position in range(0, 5000, 2)]
+    elements = [BatchElement(str(job), position) for job in range(20) for position in range(0, 5000, 2)]
 
     commands = system.cancel(elements)
 

@@ -12,7 +12,7 @@ import pytest
 
 from kit.waiting import wait_for_line
 from markab.executors.base import Seen
-from markab.executors.remote.batch_system import BatchJob, Element, Entry
+from markab.executors.remote.batch_system import BatchElement, BatchJob, QueueEntry
 from markab.executors.remote.batch_systems.sge import GridEngine
 
 SGE = GridEngine()
@@ -115,10 +115,13 @@ def test_an_answer_without_an_id_is_an_error_that_shows_it() -> None:
 def test_a_real_listing_is_read() -> None:
     found = SGE.read_queue((RECORDED / "sge-8.1.9-qstat.xml").read_text())
 
-    assert found[Element("32", 4)] == Entry("mk-aa-4", Seen.RUNNING, "", "localhost")
-    assert found[Element("32", 5)] == Entry("mk-aa-4", Seen.QUEUED)
-    assert found[Element("12", 0)].seen is Seen.HELD and "qstat -j 12" in found[Element("12", 0)].reason
-    assert found[Element("2", 0)] == Entry("mk-aa-2", Seen.HELD, "hqw: on hold")
+    assert found[BatchElement("32", 4)] == QueueEntry("mk-aa-4", Seen.RUNNING, "", "localhost")
+    assert found[BatchElement("32", 5)] == QueueEntry("mk-aa-4", Seen.QUEUED)
+    assert (
+        found[BatchElement("12", 0)].seen is Seen.HELD
+        and "qstat -j 12" in found[BatchElement("12", 0)].reason
+    )
+    assert found[BatchElement("2", 0)] == QueueEntry("mk-aa-2", Seen.HELD, "hqw: on hold")
     assert [element.position for element in found if element.native_id == "34"] == [
         0,
         1,
@@ -142,25 +145,27 @@ def test_every_state_of_the_manual_is_known(state: str, seen: Seen) -> None:
     text = f"<job_list state='x'><JB_job_number>7</JB_job_number><JB_name>a&lt;b</JB_name><state>{state}</state><tasks>3</tasks></job_list>"
 
     assert [(element, entry.name, entry.seen) for element, entry in SGE.read_queue(text).items()] == [
-        (Element("7", 2), "a<b", seen)
+        (BatchElement("7", 2), "a<b", seen)
     ]
 
 
 def test_real_accounts_are_read() -> None:
     found = SGE.read_ended((RECORDED / "sge-8.1.9-qacct.txt").read_text())
 
-    assert [found[Element("1", position)].kind for position in range(9)] == [
+    assert [found[BatchElement("1", position)].kind for position in range(9)] == [
         "",
         "exit",
         "signal",
         "signal",
         *["signal"] * 5,
     ]
-    assert found[Element("1", 1)] == Entry("mk-aa-1", Seen.ENDED, "exit_status 3", "localhost", "exit")
-    assert found[Element("1", 2)].reason == "failed 100: assumedly after job, exit_status 137"
-    assert found[Element("23", 0)].kind == "timeout"
+    assert found[BatchElement("1", 1)] == QueueEntry(
+        "mk-aa-1", Seen.ENDED, "exit_status 3", "localhost", "exit"
+    )
+    assert found[BatchElement("1", 2)].reason == "failed 100: assumedly after job, exit_status 137"
+    assert found[BatchElement("23", 0)].kind == "timeout"
     assert (
-        found[Element("23", 0)].reason
+        found[BatchElement("23", 0)].reason
         == "failed 37: qmaster enforced h_rt, h_cpu, or h_vmem limit, exit_status 137"
     )
 
@@ -169,17 +174,23 @@ def test_of_an_element_that_ran_twice_the_later_end_counts() -> None:
     account = "====\nhostname h\njobname mk\njobnumber 7\ntaskid 1\nfailed {}\nexit_status {}\n"
 
     assert (
-        SGE.read_ended(account.format("25 : rescheduling", 0) + account.format(0, 3))[Element("7", 0)].kind
+        SGE.read_ended(account.format("25 : rescheduling", 0) + account.format(0, 3))[
+            BatchElement("7", 0)
+        ].kind
         == "exit"
     )
-    assert SGE.read_ended(account.format("26 : opening output file", 0))[Element("7", 0)].kind == "storage"
-    assert SGE.read_ended(account.format("1 : assumedly before job", 0))[Element("7", 0)].kind == "lost"
+    assert (
+        SGE.read_ended(account.format("26 : opening output file", 0))[BatchElement("7", 0)].kind == "storage"
+    )
+    assert SGE.read_ended(account.format("1 : assumedly before job", 0))[BatchElement("7", 0)].kind == "lost"
 
 
 def test_elements_are_cancelled_by_ranges_from_1() -> None:
     assert [
         command.argv
-        for command in SGE.cancel([Element("7", 2), Element("7", 0), Element("8", 5), Element("7", 1)])
+        for command in SGE.cancel(
+            [BatchElement("7", 2), BatchElement("7", 0), BatchElement("8", 5), BatchElement("7", 1)]
+        )
     ] == [["qdel", "7.1-3", "8.6"]]
 
 

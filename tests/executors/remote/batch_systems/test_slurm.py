@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from markab.executors.base import Seen
-from markab.executors.remote.batch_system import BatchJob, Element, Entry
+from markab.executors.remote.batch_system import BatchElement, BatchJob, QueueEntry
 from markab.executors.remote.batch_systems.slurm import Slurm
 
 SLURM = Slurm()
@@ -101,40 +101,46 @@ def test_a_real_listing_is_read() -> None:
     found = SLURM.read_queue(recorded("slurm-22.05-squeue.txt"))
 
     assert len(found) == 22
-    assert found[Element("1", 0)] == Entry("mk-aa-1", Seen.ENDED, "COMPLETED", "n1")
-    assert found[Element("1", 1)] == Entry("mk-aa-1", Seen.ENDED, "FAILED NonZeroExitCode", "n1", "exit")
-    assert found[Element("1", 2)] == Entry("mk-aa-1", Seen.ENDED, "FAILED JobLaunchFailure", "n1", "lost")
-    assert found[Element("1", 8)] == Entry("mk-aa-1", Seen.ENDED, "CANCELLED", "n1", "cancelled")
-    assert found[Element("2", 0)] == Entry("mk-aa-2", Seen.HELD, "JobHeldUser")
-    assert found[Element("4", 0)] == Entry("mk-aa-4", Seen.ENDED, "TIMEOUT TimeLimit", "n1", "timeout")
-    assert found[Element("5", 0)] == Entry("mk-aa-5", Seen.HELD, "PartitionTimeLimit")
+    assert found[BatchElement("1", 0)] == QueueEntry("mk-aa-1", Seen.ENDED, "COMPLETED", "n1")
+    assert found[BatchElement("1", 1)] == QueueEntry(
+        "mk-aa-1", Seen.ENDED, "FAILED NonZeroExitCode", "n1", "exit"
+    )
+    assert found[BatchElement("1", 2)] == QueueEntry(
+        "mk-aa-1", Seen.ENDED, "FAILED JobLaunchFailure", "n1", "lost"
+    )
+    assert found[BatchElement("1", 8)] == QueueEntry("mk-aa-1", Seen.ENDED, "CANCELLED", "n1", "cancelled")
+    assert found[BatchElement("2", 0)] == QueueEntry("mk-aa-2", Seen.HELD, "JobHeldUser")
+    assert found[BatchElement("4", 0)] == QueueEntry(
+        "mk-aa-4", Seen.ENDED, "TIMEOUT TimeLimit", "n1", "timeout"
+    )
+    assert found[BatchElement("5", 0)] == QueueEntry("mk-aa-5", Seen.HELD, "PartitionTimeLimit")
     # The reason why it waited says nothing about its end.
-    assert found[Element("3", 0)] == Entry("mk-aa-3", Seen.ENDED, "CANCELLED", "", "cancelled")
+    assert found[BatchElement("3", 0)] == QueueEntry("mk-aa-3", Seen.ENDED, "CANCELLED", "", "cancelled")
 
 
 @pytest.mark.parametrize(
     ("line", "entry"),
     [
-        ("7|3|PENDING||Resources|mk", Entry("mk", Seen.QUEUED, "Resources")),
-        ("7|3|PENDING||QOSMaxCpuPerJobLimit|mk", Entry("mk", Seen.HELD, "QOSMaxCpuPerJobLimit")),
+        ("7|3|PENDING||Resources|mk", QueueEntry("mk", Seen.QUEUED, "Resources")),
+        ("7|3|PENDING||QOSMaxCpuPerJobLimit|mk", QueueEntry("mk", Seen.HELD, "QOSMaxCpuPerJobLimit")),
         (
             "7|3|PENDING||ReqNodeNotAvail, UnavailableNodes:n1|mk",
-            Entry("mk", Seen.QUEUED, "ReqNodeNotAvail, UnavailableNodes:n1"),
+            QueueEntry("mk", Seen.QUEUED, "ReqNodeNotAvail, UnavailableNodes:n1"),
         ),
-        ("7|3|RUNNING|n[1-2]|None|mk", Entry("mk", Seen.RUNNING, "", "n[1-2]")),
-        ("7|3|COMPLETING|n1|None|mk", Entry("mk", Seen.RUNNING, "COMPLETING", "n1")),
-        ("7|3|SUSPENDED|n1|None|mk", Entry("mk", Seen.RUNNING, "SUSPENDED", "n1")),
+        ("7|3|RUNNING|n[1-2]|None|mk", QueueEntry("mk", Seen.RUNNING, "", "n[1-2]")),
+        ("7|3|COMPLETING|n1|None|mk", QueueEntry("mk", Seen.RUNNING, "COMPLETING", "n1")),
+        ("7|3|SUSPENDED|n1|None|mk", QueueEntry("mk", Seen.RUNNING, "SUSPENDED", "n1")),
         (
             "7|3|OUT_OF_MEMORY|n1|OutOfMemory|mk",
-            Entry("mk", Seen.ENDED, "OUT_OF_MEMORY OutOfMemory", "n1", "memory"),
+            QueueEntry("mk", Seen.ENDED, "OUT_OF_MEMORY OutOfMemory", "n1", "memory"),
         ),
-        ("7|3|NODE_FAIL|n1|NodeFail|mk", Entry("mk", Seen.ENDED, "NODE_FAIL NodeFail", "n1", "lost")),
-        ("7|3|PREEMPTED|n1|None|mk", Entry("mk", Seen.ENDED, "PREEMPTED", "n1", "lost")),
-        ("7|3|RUNNING|n\x1b[31m1|None|a|b", Entry("a|b", Seen.RUNNING, "", "n [31m1")),
+        ("7|3|NODE_FAIL|n1|NodeFail|mk", QueueEntry("mk", Seen.ENDED, "NODE_FAIL NodeFail", "n1", "lost")),
+        ("7|3|PREEMPTED|n1|None|mk", QueueEntry("mk", Seen.ENDED, "PREEMPTED", "n1", "lost")),
+        ("7|3|RUNNING|n\x1b[31m1|None|a|b", QueueEntry("a|b", Seen.RUNNING, "", "n [31m1")),
     ],
 )
-def test_one_line_of_squeue(line: str, entry: Entry) -> None:
-    assert SLURM.read_queue(line + "\n") == {Element("7", 3): entry}
+def test_one_line_of_squeue(line: str, entry: QueueEntry) -> None:
+    assert SLURM.read_queue(line + "\n") == {BatchElement("7", 3): entry}
 
 
 @pytest.mark.parametrize(
@@ -149,8 +155,8 @@ def test_one_line_of_squeue(line: str, entry: Entry) -> None:
 )
 def test_a_line_that_cannot_be_read_costs_no_other(line: str) -> None:
     assert list(SLURM.read_queue(f"1|0|PENDING||None|mk\n{line}\n1|1|PENDING||None|mk\n")) == [
-        Element("1", 0),
-        Element("1", 1),
+        BatchElement("1", 0),
+        BatchElement("1", 1),
     ]
 
 
@@ -172,13 +178,15 @@ def test_accounts_tell_exit_code_and_signal() -> None:
         (7, Seen.QUEUED, ""),
         (9, Seen.ENDED, "timeout"),
     ]
-    assert found[Element("9", 1)].reason == "FAILED 3:0"
+    assert found[BatchElement("9", 1)].reason == "FAILED 3:0"
 
 
 def test_elements_are_cancelled_by_ranges() -> None:
     assert [
         command.argv
-        for command in SLURM.cancel([Element("7", 2), Element("7", 0), Element("8", 5), Element("7", 1)])
+        for command in SLURM.cancel(
+            [BatchElement("7", 2), BatchElement("7", 0), BatchElement("8", 5), BatchElement("7", 1)]
+        )
     ] == [["scancel", "7_[0-2]", "8_[5]"]]
 
 

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from posixpath import dirname
 
 from markab.executors.base import Seen
-from markab.executors.remote.batch_system import BatchJob, Command, Element, Entry
+from markab.executors.remote.batch_system import BatchCommand, BatchElement, BatchJob, QueueEntry
 from markab.executors.remote.batch_systems.spelling import (
     by_job,
     in_commands,
@@ -49,7 +49,7 @@ class Cobalt:
         del job
         return f"#!/bin/sh\nMARKAB_ELEMENT=0\nexport MARKAB_ELEMENT\n{command}\n"
 
-    def submit(self, job: BatchJob) -> Command:
+    def submit(self, job: BatchJob) -> BatchCommand:
         """Return the `qsub` of a job; options come before the program."""
         words = [
             "qsub",
@@ -67,7 +67,7 @@ class Cobalt:
             words += ["-q", one_line(job.queue)]
         if job.project:
             words += ["-A", one_line(job.project)]
-        return Command([*words, *user_words(job.arguments, "#COBALT"), "/bin/sh", job.script])
+        return BatchCommand([*words, *user_words(job.arguments, "#COBALT"), "/bin/sh", job.script])
 
     def read_submitted(self, stdout: str) -> str:
         """Return the id, which is the last line that is a number.
@@ -80,35 +80,35 @@ class Cobalt:
                 return line.strip()
         raise ValueError(f"qsub printed no id of a job: {one_line(stdout)!r}")
 
-    def queue(self, user: str, names: Sequence[str]) -> Command:
+    def queue(self, user: str, names: Sequence[str]) -> BatchCommand:
         """Return the `qstat` of a user, as it cannot be asked for names."""
         del names
-        return Command(["qstat", "-u", user, f"--header={_COLUMNS}"])
+        return BatchCommand(["qstat", "-u", user, f"--header={_COLUMNS}"])
 
-    def read_queue(self, stdout: str) -> dict[Element, Entry]:
+    def read_queue(self, stdout: str) -> dict[BatchElement, QueueEntry]:
         """Return all jobs in a table; a line without a number and three more fields is passed over."""
-        found: dict[Element, Entry] = {}
+        found: dict[BatchElement, QueueEntry] = {}
         for line in stdout.splitlines():
             words = line.split(None, 3)
             if len(words) == 4 and re.fullmatch(r"\d{1,18}", words[0], re.ASCII):
                 entry = _entry(*words[1:])
                 if entry is not None:
-                    found[Element(words[0], 0)] = entry
+                    found[BatchElement(words[0], 0)] = entry
         return found
 
-    def ended(self, name: str, native_id: str) -> Command | None:
+    def ended(self, name: str, native_id: str) -> BatchCommand | None:
         """Return None: nothing tells how a job ended."""
         return None
 
-    def read_ended(self, stdout: str) -> dict[Element, Entry]:
+    def read_ended(self, stdout: str) -> dict[BatchElement, QueueEntry]:
         """Return nothing."""
         return {}
 
-    def cancel(self, elements: Sequence[Element]) -> list[Command]:
+    def cancel(self, elements: Sequence[BatchElement]) -> list[BatchCommand]:
         """Return the `qdel` of jobs."""
-        return [Command(["qdel", *part]) for part in in_commands(by_job(elements))]
+        return [BatchCommand(["qdel", *part]) for part in in_commands(by_job(elements))]
 
-    def limits(self) -> Command | None:
+    def limits(self) -> BatchCommand | None:
         """Return None: there are no arrays."""
         return None
 
@@ -121,17 +121,17 @@ class Cobalt:
         return _BUSY.search(stderr) is not None
 
 
-def _entry(state: str, location: str, name: str) -> Entry | None:
+def _entry(state: str, location: str, name: str) -> QueueEntry | None:
     name = name.strip()
     if state in _RUNNING:
-        return Entry(
+        return QueueEntry(
             name,
             Seen.RUNNING,
             "" if state == "running" else state,
             "" if location == "None" else one_line(location),
         )
     if state in ("queued", "maxrun_hold", "preempted"):
-        return Entry(name, Seen.QUEUED, "" if state == "queued" else state)
+        return QueueEntry(name, Seen.QUEUED, "" if state == "queued" else state)
     if re.fullmatch(r"\w*(?:hold|fail)\w*", state, re.ASCII):
-        return Entry(name, Seen.HELD, one_line(state))
+        return QueueEntry(name, Seen.HELD, one_line(state))
     return None

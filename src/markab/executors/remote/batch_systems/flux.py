@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from posixpath import dirname
 
 from markab.executors.base import Seen
-from markab.executors.remote.batch_system import BatchJob, Command, Element, Entry
+from markab.executors.remote.batch_system import BatchCommand, BatchElement, BatchJob, QueueEntry
 from markab.executors.remote.batch_systems.spelling import (
     by_job,
     cores_per_node,
@@ -67,7 +67,7 @@ class Flux:
         del job
         return f"#!/bin/sh\nMARKAB_ELEMENT=0\nexport MARKAB_ELEMENT\n{command}\n"
 
-    def submit(self, job: BatchJob) -> Command:
+    def submit(self, job: BatchJob) -> BatchCommand:
         """Return the `flux submit` of a job: one slot with all its cores, or one on each of its nodes."""
         nodes = max(1, job.nodes)
         # Braces in it would be read as a template.
@@ -94,7 +94,7 @@ class Flux:
             words.append(f"--queue={one_line(job.queue)}")
         if job.project:
             words.append(f"--bank={one_line(job.project)}")
-        return Command([*words, *user_words(job.arguments, "#flux:"), "/bin/sh", job.script])
+        return BatchCommand([*words, *user_words(job.arguments, "#flux:"), "/bin/sh", job.script])
 
     def read_submitted(self, stdout: str) -> str:
         """Return the id, beginning with an ASCII `f`, which Flux takes in any locale.
@@ -107,10 +107,10 @@ class Flux:
                 return line.strip().replace("ƒ", "f")
         raise ValueError(f"flux submit printed no id of a job: {one_line(stdout)!r}")
 
-    def queue(self, user: str, names: Sequence[str]) -> Command:
+    def queue(self, user: str, names: Sequence[str]) -> BatchCommand:
         """Return the `flux jobs` of a user, those that have ended included; it can be asked for one name only."""
         del names
-        return Command(
+        return BatchCommand(
             [
                 "flux",
                 "jobs",
@@ -122,31 +122,31 @@ class Flux:
             ]
         )
 
-    def read_queue(self, stdout: str) -> dict[Element, Entry]:
+    def read_queue(self, stdout: str) -> dict[BatchElement, QueueEntry]:
         """Return all jobs in a listing; a line that is not one of nine fields is passed over."""
-        found: dict[Element, Entry] = {}
-        entries: dict[str, Entry | None] = {}
+        found: dict[BatchElement, QueueEntry] = {}
+        entries: dict[str, QueueEntry | None] = {}
         for line in stdout.split("\n"):
             native_id, _, rest = line.partition("|")
             if _ID.fullmatch(native_id):
                 entry = entries[rest] if rest in entries else entries.setdefault(rest, _entry(rest))
                 if entry is not None:
-                    found[Element(native_id.replace("ƒ", "f"), 0)] = entry
+                    found[BatchElement(native_id.replace("ƒ", "f"), 0)] = entry
         return found
 
-    def ended(self, name: str, native_id: str) -> Command | None:
+    def ended(self, name: str, native_id: str) -> BatchCommand | None:
         """Return None: the listing has them, until the site purges them."""
         return None
 
-    def read_ended(self, stdout: str) -> dict[Element, Entry]:
+    def read_ended(self, stdout: str) -> dict[BatchElement, QueueEntry]:
         """Return the same as of the queue."""
         return self.read_queue(stdout)
 
-    def cancel(self, elements: Sequence[Element]) -> list[Command]:
+    def cancel(self, elements: Sequence[BatchElement]) -> list[BatchCommand]:
         """Return the `flux cancel` of jobs."""
-        return [Command(["flux", "cancel", *part]) for part in in_commands(by_job(elements))]
+        return [BatchCommand(["flux", "cancel", *part]) for part in in_commands(by_job(elements))]
 
-    def limits(self) -> Command | None:
+    def limits(self) -> BatchCommand | None:
         """Return None: there are no arrays."""
         return None
 
@@ -159,7 +159,7 @@ class Flux:
         return _BUSY.search(stderr) is not None
 
 
-def _entry(fields: str) -> Entry | None:
+def _entry(fields: str) -> QueueEntry | None:
     words = fields.split("|", 7)
     if len(words) != 8:
         return None
@@ -170,12 +170,12 @@ def _entry(fields: str) -> Entry | None:
     host = one_line(host)
     if seen is Seen.QUEUED:
         if urgency == "0":
-            return Entry(name, Seen.HELD, "urgency 0: held")
-        return Entry(name, seen, one_line(pending) or ("" if state in ("PENDING", "SCHED") else state))
+            return QueueEntry(name, Seen.HELD, "urgency 0: held")
+        return QueueEntry(name, seen, one_line(pending) or ("" if state in ("PENDING", "SCHED") else state))
     if seen is Seen.RUNNING:
-        return Entry(name, seen, "" if state.startswith("RUN") else state, host)
+        return QueueEntry(name, seen, "" if state.startswith("RUN") else state, host)
     reason = one_line(" ".join(word for word in (state, code, exception, note) if word))
-    return Entry(name, seen, reason, host, _kind(state, code, exception))
+    return QueueEntry(name, seen, reason, host, _kind(state, code, exception))
 
 
 def _kind(state: str, code: str, exception: str) -> str:

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from posixpath import dirname
 
 from markab.executors.base import Seen
-from markab.executors.remote.batch_system import BatchJob, Command, Element, Entry
+from markab.executors.remote.batch_system import BatchCommand, BatchElement, BatchJob, QueueEntry
 from markab.executors.remote.batch_systems.spelling import (
     HEARING_SCRIPT,
     by_job,
@@ -90,7 +90,7 @@ class Lsf:
         del job
         return f'{_BEGIN}{HEARING_SCRIPT % command}exit "$code"\n'
 
-    def submit(self, job: BatchJob) -> Command:
+    def submit(self, job: BatchJob) -> BatchCommand:
         """Return the `bsub` of a job; a job of one is an array too, so that each element is cancelled in the same way."""
         words = [
             "bsub",
@@ -122,7 +122,7 @@ class Lsf:
             words += ["-q", one_line(job.queue)]
         if job.project:
             words += ["-P", one_line(job.project)]
-        return Command(
+        return BatchCommand(
             [*words, *user_words(job.arguments, "#BSUB"), f"exec /bin/sh {shlex.quote(job.script)}"]
         )
 
@@ -136,16 +136,16 @@ class Lsf:
             return match[1]
         raise ValueError(f"bsub printed no id of a job: {one_line(stdout)!r}")
 
-    def queue(self, user: str, names: Sequence[str]) -> Command:
+    def queue(self, user: str, names: Sequence[str]) -> BatchCommand:
         """Return the `bjobs` of a user, as it can be asked for one name only."""
         del names
-        return Command(["bjobs", "-a", "-u", user, "-noheader", "-o", _FIELDS])
+        return BatchCommand(["bjobs", "-a", "-u", user, "-noheader", "-o", _FIELDS])
 
-    def read_queue(self, stdout: str) -> dict[Element, Entry]:
+    def read_queue(self, stdout: str) -> dict[BatchElement, QueueEntry]:
         """Return all elements in a listing; a line that is not one of eight fields is passed over."""
-        found: dict[Element, Entry] = {}
+        found: dict[BatchElement, QueueEntry] = {}
         # The name of an element has its index, so lines are told apart without it.
-        entries: dict[tuple[str, str], Entry | None] = {}
+        entries: dict[tuple[str, str], QueueEntry | None] = {}
         for line in stdout.split("\n"):
             fields = line.split("|", 2)
             if len(fields) != 3 or not fields[0].isdecimal() or not fields[1].isdecimal():
@@ -155,29 +155,29 @@ class Lsf:
             key = (rest[: len(rest) - len(name)], name.removesuffix(f"[{index}]"))
             entry = entries[key] if key in entries else entries.setdefault(key, _entry(*key))
             if entry is not None and len(index) < 10:
-                found[Element(native_id, max(0, int(index) - 1))] = entry
+                found[BatchElement(native_id, max(0, int(index) - 1))] = entry
         return found
 
-    def ended(self, name: str, native_id: str) -> Command | None:
+    def ended(self, name: str, native_id: str) -> BatchCommand | None:
         """Return None: what `bjobs` does not know any more, only long texts tell."""
         return None
 
-    def read_ended(self, stdout: str) -> dict[Element, Entry]:
+    def read_ended(self, stdout: str) -> dict[BatchElement, QueueEntry]:
         """Return the same as of the queue."""
         return self.read_queue(stdout)
 
-    def cancel(self, elements: Sequence[Element]) -> list[Command]:
+    def cancel(self, elements: Sequence[BatchElement]) -> list[BatchCommand]:
         """Return the `bkill` of elements, with 1 added to each position."""
         words = [
             f"{native_id}[{','.join(part)}]"
             for native_id, numbers in by_job(elements).items()
             for part in in_commands(ranges(number + 1 for number in numbers))
         ]
-        return [Command(["bkill", *part]) for part in in_commands(words)]
+        return [BatchCommand(["bkill", *part]) for part in in_commands(words)]
 
-    def limits(self) -> Command | None:
+    def limits(self) -> BatchCommand | None:
         """Return the command that prints the parameters of the site."""
-        return Command(["bparams", "-a"])
+        return BatchCommand(["bparams", "-a"])
 
     def most_elements(self, stdout: str) -> int:
         """Return MAX_JOB_ARRAY_SIZE."""
@@ -189,7 +189,7 @@ class Lsf:
         return _BUSY.search(stderr) is not None
 
 
-def _entry(fields: str, name: str) -> Entry | None:
+def _entry(fields: str, name: str) -> QueueEntry | None:
     """Return what a line says after its position; a bar is also after the last of `fields`."""
     words = [word if word != "-" else "" for word in fields.split("|", 5)]
     if len(words) != 6 or not name:
@@ -202,10 +202,10 @@ def _entry(fields: str, name: str) -> Entry | None:
     if seen is not Seen.ENDED:
         if state not in ("PEND", "RUN"):
             pending = f"{state} {pending}"
-        return Entry(name, seen, one_line(pending), one_line(host))
+        return QueueEntry(name, seen, one_line(pending), one_line(host))
     if state == "DONE":
-        return Entry(name, seen, "DONE", one_line(host))
+        return QueueEntry(name, seen, "DONE", one_line(host))
     code = int(exit_code) if exit_code.isdecimal() and len(exit_code) < 5 else 0
     by_code = ErrorKind.SIGNAL if code > 128 else ErrorKind.EXIT
     kind = next((kind for pattern, kind in _ENDS if pattern.search(exit_reason)), by_code)
-    return Entry(name, seen, one_line(f"{state} {exit_code} {exit_reason}"), one_line(host), kind)
+    return QueueEntry(name, seen, one_line(f"{state} {exit_code} {exit_reason}"), one_line(host), kind)

@@ -26,7 +26,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from markab.executors.base import Seen
-from markab.executors.remote.batch_system import BatchJob, Command, Element, Entry
+from markab.executors.remote.batch_system import BatchCommand, BatchElement, BatchJob, QueueEntry
 from markab.executors.remote.batch_systems.spelling import (
     by_job,
     clock,
@@ -111,7 +111,7 @@ class PbsPro:
         del job
         return f'#!/bin/sh\nMARKAB_ELEMENT="${{{self._index}:-0}}"\nexport MARKAB_ELEMENT\n{command}\n'
 
-    def submit(self, job: BatchJob) -> Command:
+    def submit(self, job: BatchJob) -> BatchCommand:
         """Return the `qsub` of a job."""
         words = [
             self.programs[0],
@@ -130,7 +130,7 @@ class PbsPro:
             words += ["-q", one_line(job.queue)]
         if job.project:
             words += ["-A", one_line(job.project)]
-        return Command([*words, *user_words(job.arguments, "#PBS"), job.script])
+        return BatchCommand([*words, *user_words(job.arguments, "#PBS"), job.script])
 
     def _array(self, job: BatchJob) -> list[str]:
         """Return the words for several elements; one is no array, and an array has to be one that may be run again."""
@@ -159,14 +159,14 @@ class PbsPro:
                 return line.strip()
         raise ValueError(f"{self.programs[0]} printed no id of a job: {one_line(stdout)!r}")
 
-    def queue(self, user: str, names: Sequence[str]) -> Command:
+    def queue(self, user: str, names: Sequence[str]) -> BatchCommand:
         """Return the command that lists the jobs of a user, as `qstat -f` cannot be asked for names."""
         del names
-        return Command(["sh", "-c", self._list, "sh", user])
+        return BatchCommand(["sh", "-c", self._list, "sh", user])
 
-    def read_queue(self, stdout: str) -> dict[Element, Entry]:
+    def read_queue(self, stdout: str) -> dict[BatchElement, QueueEntry]:
         """Return all elements in a listing. PBS may print what is no JSON, such as a job name `007` without quotes; then each line is read for itself."""
-        found: dict[Element, Entry] = {}
+        found: dict[BatchElement, QueueEntry] = {}
         for job_id, fields in self._jobs(stdout):
             match = _ID.fullmatch(job_id)
             if match is None or match[2] == "":
@@ -175,7 +175,7 @@ class PbsPro:
             if entry is not None:
                 is_array = match[2] is not None
                 found[
-                    Element(
+                    BatchElement(
                         f"{match[1]}{'[]' if is_array else ''}{match[3]}", int(match[2]) if is_array else 0
                     )
                 ] = entry
@@ -189,7 +189,7 @@ class PbsPro:
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             yield from _printed_json(stdout)
 
-    def _entry(self, fields: Mapping[str, Any], index: str | None) -> Entry | None:
+    def _entry(self, fields: Mapping[str, Any], index: str | None) -> QueueEntry | None:
         name, state = self._name(str(fields.get("Job_Name", "")), index), fields.get("job_state")
         seen = _SEEN.get(state) if isinstance(state, str) else None
         if seen is None or not name:
@@ -199,12 +199,14 @@ class PbsPro:
         if seen is not Seen.ENDED:
             if state in ("W", "T", "E", "S", "U"):
                 comment = f"{state} {comment}".strip()
-            return Entry(name, seen, comment if seen is not Seen.RUNNING or state != "R" else "", host)
+            return QueueEntry(name, seen, comment if seen is not Seen.RUNNING or state != "R" else "", host)
         text = str(fields.get("Exit_status", fields.get("exit_status", "")))
         if not re.fullmatch(r"-?\d{1,6}", text, re.ASCII):
             # Deleted before it ran; or an element of which only the record tells more.
-            return Entry(name, seen, comment, host, ErrorKind.CANCELLED if state != "X" else ErrorKind.LOST)
-        return Entry(
+            return QueueEntry(
+                name, seen, comment, host, ErrorKind.CANCELLED if state != "X" else ErrorKind.LOST
+            )
+        return QueueEntry(
             name,
             seen,
             one_line(f"Exit_status {text} {comment if text != '0' else ''}"),
@@ -223,26 +225,26 @@ class PbsPro:
             return self._ends.get(status, ErrorKind.LOST)
         return "" if status == 0 else ErrorKind.SIGNAL if status > 128 else ErrorKind.EXIT
 
-    def ended(self, name: str, native_id: str) -> Command | None:
+    def ended(self, name: str, native_id: str) -> BatchCommand | None:
         """Return the same listing of one job; it fails where the server keeps no history."""
         del name
-        return Command(["qstat", "-x", "-t", "-f", "-F", "json", native_id])
+        return BatchCommand(["qstat", "-x", "-t", "-f", "-F", "json", native_id])
 
-    def read_ended(self, stdout: str) -> dict[Element, Entry]:
+    def read_ended(self, stdout: str) -> dict[BatchElement, QueueEntry]:
         """Return the same as of the queue."""
         return self.read_queue(stdout)
 
-    def cancel(self, elements: Sequence[Element]) -> list[Command]:
+    def cancel(self, elements: Sequence[BatchElement]) -> list[BatchCommand]:
         """Return the `qdel` of elements, one range a word."""
         words = []
         for native_id, numbers in by_job(elements).items():
             before, brackets, after = native_id.partition("[]")
             words += [f"{before}[{part}]{after}" for part in ranges(numbers)] if brackets else [native_id]
-        return [Command(["qdel", *part]) for part in in_commands(words)]
+        return [BatchCommand(["qdel", *part]) for part in in_commands(words)]
 
-    def limits(self) -> Command | None:
+    def limits(self) -> BatchCommand | None:
         """Return the command that prints the limit of arrays."""
-        return Command(["qmgr", "-c", f"list server {self._limit}"])
+        return BatchCommand(["qmgr", "-c", f"list server {self._limit}"])
 
     def most_elements(self, stdout: str) -> int:
         """Return the limit of arrays."""
@@ -282,23 +284,23 @@ class Torque(PbsPro):
     def _name(self, name: str, index: str | None) -> str:
         return name.removesuffix(f"-{index}")  # which it adds
 
-    def ended(self, name: str, native_id: str) -> Command | None:
+    def ended(self, name: str, native_id: str) -> BatchCommand | None:
         """Return None: what has left the queue is in the server's files only."""
         return None
 
-    def cancel(self, elements: Sequence[Element]) -> list[Command]:
+    def cancel(self, elements: Sequence[BatchElement]) -> list[BatchCommand]:
         """Return the `qdel` of elements, one command an array."""
         commands = []
         alone = []
         for native_id, numbers in by_job(elements).items():
             if "[]" in native_id:
                 commands += [
-                    Command(["qdel", "-t", ",".join(part), native_id])
+                    BatchCommand(["qdel", "-t", ",".join(part), native_id])
                     for part in in_commands(ranges(numbers))
                 ]
             else:
                 alone.append(native_id)
-        return commands + [Command(["qdel", *part]) for part in in_commands(alone)]
+        return commands + [BatchCommand(["qdel", *part]) for part in in_commands(alone)]
 
 
 class Moab(Torque):
@@ -308,7 +310,7 @@ class Moab(Torque):
     title = "Moab"
     programs = ("msub", "qselect", "qstat", "qdel")
 
-    def limits(self) -> Command | None:
+    def limits(self) -> BatchCommand | None:
         """Return None: Moab names arrays in its own way, so none are used."""
         return None
 

@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from posixpath import dirname
 
 from markab.executors.base import Seen
-from markab.executors.remote.batch_system import BatchJob, Command, Element, Entry
+from markab.executors.remote.batch_system import BatchCommand, BatchElement, BatchJob, QueueEntry
 from markab.executors.remote.batch_systems.spelling import (
     HEARING_SCRIPT,
     by_job,
@@ -71,7 +71,7 @@ class GridEngine:
         del job
         return _BEGIN + HEARING_SCRIPT % command + _END
 
-    def submit(self, job: BatchJob) -> Command:
+    def submit(self, job: BatchJob) -> BatchCommand:
         """Return the `qsub` of a job; one that no host could ever run is refused (`-w e`)."""
         words = [
             "qsub",
@@ -101,7 +101,7 @@ class GridEngine:
             words += ["-q", one_line(job.queue)]
         if job.project:
             words += ["-P", one_line(job.project)]
-        return Command([*words, *theirs, job.script])
+        return BatchCommand([*words, *theirs, job.script])
 
     def read_submitted(self, stdout: str) -> str:
         """Return the id that `qsub -terse` printed: `6`, or `6.1-1000:1` of an array.
@@ -114,50 +114,50 @@ class GridEngine:
                 return match[1]
         raise ValueError(f"qsub printed no id of a job: {one_line(stdout)!r}")
 
-    def queue(self, user: str, names: Sequence[str]) -> Command:
+    def queue(self, user: str, names: Sequence[str]) -> BatchCommand:
         """Return the `qstat` of a user, as it cannot be asked for names; what has ended is not in it."""
         del names
-        return Command(["qstat", "-xml", "-u", user, "-s", "prs"])
+        return BatchCommand(["qstat", "-xml", "-u", user, "-s", "prs"])
 
-    def read_queue(self, stdout: str) -> dict[Element, Entry]:
+    def read_queue(self, stdout: str) -> dict[BatchElement, QueueEntry]:
         """Return all elements in a listing. Those that wait are one entry with ranges. Entries that are cut or damaged are passed over."""
-        found: dict[Element, Entry] = {}
+        found: dict[BatchElement, QueueEntry] = {}
         for block in re.finditer(r"<job_list[^>]*>(.*?)</job_list>", stdout, re.DOTALL):
             fields = dict(re.findall(r"<(\w+)>([^<]*)</\1>", block[1]))
             native_id = fields.get("JB_job_number", "")
             entry = _queue_entry(fields, native_id)
             if entry is not None and native_id.isdecimal():
                 numbers = positions(fields["tasks"]) if fields.get("tasks") else [1]
-                found |= dict.fromkeys([Element(native_id, number - 1) for number in numbers], entry)
+                found |= dict.fromkeys([BatchElement(native_id, number - 1) for number in numbers], entry)
         return found
 
-    def ended(self, name: str, native_id: str) -> Command | None:
+    def ended(self, name: str, native_id: str) -> BatchCommand | None:
         """Return the `qacct` of a job; it knows an element some seconds after its end."""
         del name
-        return Command(["qacct", "-j", native_id])
+        return BatchCommand(["qacct", "-j", native_id])
 
-    def read_ended(self, stdout: str) -> dict[Element, Entry]:
+    def read_ended(self, stdout: str) -> dict[BatchElement, QueueEntry]:
         """Return the elements in the accounts of a job; of one that ran twice, the later end."""
-        found: dict[Element, Entry] = {}
+        found: dict[BatchElement, QueueEntry] = {}
         for fields in _accounts(stdout):
             native_id, task = fields.get("jobnumber", ""), fields.get("taskid", "")
             entry = _ended_entry(fields)
             if entry is not None and native_id.isdecimal():
-                found[Element(native_id, int(task) - 1 if task.isdecimal() else 0)] = entry
+                found[BatchElement(native_id, int(task) - 1 if task.isdecimal() else 0)] = entry
         return found
 
-    def cancel(self, elements: Sequence[Element]) -> list[Command]:
+    def cancel(self, elements: Sequence[BatchElement]) -> list[BatchCommand]:
         """Return the `qdel` of elements, with 1 added to each position."""
         words = [
             f"{native_id}.{part}"
             for native_id, numbers in by_job(elements).items()
             for part in ranges(number + 1 for number in numbers)
         ]
-        return [Command(["qdel", *part]) for part in in_commands(words)]
+        return [BatchCommand(["qdel", *part]) for part in in_commands(words)]
 
-    def limits(self) -> Command | None:
+    def limits(self) -> BatchCommand | None:
         """Return the command that prints the configuration of the site."""
-        return Command(["qconf", "-sconf"])
+        return BatchCommand(["qconf", "-sconf"])
 
     def most_elements(self, stdout: str) -> int:
         """Return max_aj_tasks; 0 is no limit, and then the default is enough."""
@@ -169,7 +169,7 @@ class GridEngine:
         return _BUSY.search(stderr) is not None
 
 
-def _queue_entry(fields: Mapping[str, str], native_id: str) -> Entry | None:
+def _queue_entry(fields: Mapping[str, str], native_id: str) -> QueueEntry | None:
     """Return what an entry of `qstat -xml` says; None: it says nothing of an element that is there."""
     state = fields.get("state", "")
     if "JB_name" not in fields or not re.fullmatch(r"[a-zA-Z]{1,8}", state) or state == "z":
@@ -177,14 +177,14 @@ def _queue_entry(fields: Mapping[str, str], native_id: str) -> Entry | None:
     name = html.unescape(fields["JB_name"])
     host = one_line(html.unescape(fields.get("queue_name", "")).rpartition("@")[2])
     if "E" in state:
-        return Entry(name, Seen.HELD, f"{state}: an error, which `qstat -j {native_id}` tells")
+        return QueueEntry(name, Seen.HELD, f"{state}: an error, which `qstat -j {native_id}` tells")
     if "q" in state or "w" in state:
         return (
-            Entry(name, Seen.HELD, f"{state}: on hold")
+            QueueEntry(name, Seen.HELD, f"{state}: on hold")
             if "h" in state
-            else Entry(name, Seen.QUEUED, "" if state == "qw" else state)
+            else QueueEntry(name, Seen.QUEUED, "" if state == "qw" else state)
         )
-    return Entry(name, Seen.RUNNING, "" if state == "r" else state, host)
+    return QueueEntry(name, Seen.RUNNING, "" if state == "r" else state, host)
 
 
 def _accounts(stdout: str) -> Iterator[dict[str, str]]:
@@ -200,7 +200,7 @@ def _accounts(stdout: str) -> Iterator[dict[str, str]]:
             fields.setdefault(key, value.strip())
 
 
-def _ended_entry(fields: Mapping[str, str]) -> Entry | None:
+def _ended_entry(fields: Mapping[str, str]) -> QueueEntry | None:
     failed = re.match(r"(\d+)\s*(?::\s*(.*))?", fields.get("failed", ""))
     status = re.match(r"\d+", fields["exit_status"])
     if failed is None or status is None or "jobname" not in fields:
@@ -221,4 +221,6 @@ def _ended_entry(fields: Mapping[str, str]) -> Entry | None:
         if code
         else f"exit_status {exit_code}"
     )
-    return Entry(fields["jobname"], Seen.ENDED, one_line(reason), one_line(fields.get("hostname", "")), kind)
+    return QueueEntry(
+        fields["jobname"], Seen.ENDED, one_line(reason), one_line(fields.get("hostname", "")), kind
+    )

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from posixpath import dirname
 
 from markab.executors.base import Seen
-from markab.executors.remote.batch_system import BatchJob, Command, Element, Entry
+from markab.executors.remote.batch_system import BatchCommand, BatchElement, BatchJob, QueueEntry
 from markab.executors.remote.batch_systems.spelling import (
     by_job,
     clock,
@@ -92,7 +92,7 @@ class Slurm:
         del job
         return f'#!/bin/sh\nMARKAB_ELEMENT="${{SLURM_ARRAY_TASK_ID:-0}}"\nexport MARKAB_ELEMENT\n{command}\n'
 
-    def submit(self, job: BatchJob) -> Command:
+    def submit(self, job: BatchJob) -> BatchCommand:
         """Return the `sbatch` of a job; a job of one is an array too, so that each element is cancelled in the same way."""
         output = job.output.replace("%", "%%")
         words = [
@@ -124,7 +124,7 @@ class Slurm:
             words.append(f"--partition={one_line(job.queue)}")
         if job.project:
             words.append(f"--account={one_line(job.project)}")
-        return Command([*words, *user_words(job.arguments, "#SBATCH"), job.script])
+        return BatchCommand([*words, *user_words(job.arguments, "#SBATCH"), job.script])
 
     def read_submitted(self, stdout: str) -> str:
         """Return the id that `sbatch --parsable` printed: the id, or `id;cluster`.
@@ -137,9 +137,9 @@ class Slurm:
                 return match[1]
         raise ValueError(f"sbatch printed no id of a job: {one_line(stdout)!r}")
 
-    def queue(self, user: str, names: Sequence[str]) -> Command:
+    def queue(self, user: str, names: Sequence[str]) -> BatchCommand:
         """Return the `squeue` of jobs; those that ended lately (MinJobAge, 5 minutes by default) are in it."""
-        return Command(
+        return BatchCommand(
             [
                 "squeue",
                 "--noheader",
@@ -152,24 +152,24 @@ class Slurm:
             ]
         )
 
-    def read_queue(self, stdout: str) -> dict[Element, Entry]:
+    def read_queue(self, stdout: str) -> dict[BatchElement, QueueEntry]:
         """Return all elements in a listing; a line that is not one of six fields is passed over."""
-        found: dict[Element, Entry] = {}
+        found: dict[BatchElement, QueueEntry] = {}
         # Of 100,000 lines most differ only in the position.
-        entries: dict[str, Entry | None] = {}
+        entries: dict[str, QueueEntry | None] = {}
         for line in stdout.split("\n"):
             try:
                 native_id, position, rest = line.split("|", 2)
                 entry = entries[rest] if rest in entries else entries.setdefault(rest, _queue_entry(rest))
                 if entry is not None and native_id.isdecimal():
-                    found[Element(native_id, int(position) if position != "N/A" else 0)] = entry
+                    found[BatchElement(native_id, int(position) if position != "N/A" else 0)] = entry
             except ValueError:
                 continue
         return found
 
-    def ended(self, name: str, native_id: str) -> Command | None:
+    def ended(self, name: str, native_id: str) -> BatchCommand | None:
         """Return the `sacct` of a job; it fails where a site keeps no accounts."""
-        return Command(
+        return BatchCommand(
             [
                 "sacct",
                 "--noheader",
@@ -181,9 +181,9 @@ class Slurm:
             ]
         )
 
-    def read_ended(self, stdout: str) -> dict[Element, Entry]:
+    def read_ended(self, stdout: str) -> dict[BatchElement, QueueEntry]:
         """Return the elements in the answer of `sacct`; those that it believes to wait or to run are in it too."""
-        found: dict[Element, Entry] = {}
+        found: dict[BatchElement, QueueEntry] = {}
         for line in stdout.splitlines():
             fields = line.split("|", 4)
             if len(fields) != 5:
@@ -193,22 +193,22 @@ class Slurm:
             entry = _ended_entry(state, exit_code, host, name)
             if entry is not None and native_id.isdecimal():
                 found |= dict.fromkeys(
-                    (Element(native_id, position) for position in positions(index or "0")), entry
+                    (BatchElement(native_id, position) for position in positions(index or "0")), entry
                 )
         return found
 
-    def cancel(self, elements: Sequence[Element]) -> list[Command]:
+    def cancel(self, elements: Sequence[BatchElement]) -> list[BatchCommand]:
         """Return the `scancel` of elements; ids that are not there any more are no error to it."""
         words = [
             f"{native_id}_[{part}]"
             for native_id, numbers in by_job(elements).items()
             for part in _lists(numbers)
         ]
-        return [Command(["scancel", *part]) for part in in_commands(words)]
+        return [BatchCommand(["scancel", *part]) for part in in_commands(words)]
 
-    def limits(self) -> Command | None:
+    def limits(self) -> BatchCommand | None:
         """Return the command that prints the configuration of the site."""
-        return Command(["scontrol", "show", "config"])
+        return BatchCommand(["scontrol", "show", "config"])
 
     def most_elements(self, stdout: str) -> int:
         """Return MaxArraySize: positions count from 0, and the highest is one below it."""
@@ -224,7 +224,7 @@ def _lists(numbers: Sequence[int]) -> list[str]:
     return [",".join(part) for part in in_commands(ranges(numbers))]
 
 
-def _queue_entry(fields: str) -> Entry | None:
+def _queue_entry(fields: str) -> QueueEntry | None:
     """Return what the last four fields of a line say; None: it is cut, or has a state that Slurm does not."""
     words = fields.split("|", 3)
     if len(words) != 4:
@@ -241,21 +241,21 @@ def _queue_entry(fields: str) -> Entry | None:
             kind = ErrorKind.LOST
         # Squeue keeps why it waited before it was cancelled.
         why = "" if state == "CANCELLED" else reason
-        return Entry(name, Seen.ENDED, one_line(f"{state} {why}"), one_line(host), kind)
+        return QueueEntry(name, Seen.ENDED, one_line(f"{state} {why}"), one_line(host), kind)
     if seen is Seen.QUEUED and _HOLDS.search(reason):
         seen = Seen.HELD
     if state not in ("PENDING", "RUNNING"):
         reason = f"{state} {reason}"
-    return Entry(name, seen, one_line(reason), one_line(host))
+    return QueueEntry(name, seen, one_line(reason), one_line(host))
 
 
-def _ended_entry(state: str, exit_code: str, host: str, name: str) -> Entry | None:
+def _ended_entry(state: str, exit_code: str, host: str, name: str) -> QueueEntry | None:
     """Return what an account says; its state may have words after it, as in `CANCELLED by 1000`."""
     word = state.partition(" ")[0].rstrip("+")
     host = "" if host == "None assigned" else one_line(host)
     seen = _SEEN.get(word)
     if seen is not None:
-        return Entry(name, seen, "", host)
+        return QueueEntry(name, seen, "", host)
     kind = _ENDS.get(word)
     if kind is None:
         return None
@@ -263,6 +263,6 @@ def _ended_entry(state: str, exit_code: str, host: str, name: str) -> Entry | No
     if kind == ErrorKind.EXIT and code == "0" and signal not in ("", "0"):
         # 53: the file for what the script prints cannot be opened; slurmd gives no other word.
         kind = ErrorKind.STORAGE if signal == "53" else ErrorKind.SIGNAL
-    return Entry(
+    return QueueEntry(
         name, Seen.ENDED, one_line(f"{state} {exit_code}" if exit_code != "0:0" else state), host, kind
     )

@@ -7,7 +7,7 @@ import re
 import shlex
 from collections.abc import Iterable, Sequence
 
-from markab.executors.remote.batch_system import BatchJob, Element
+from markab.executors.remote.batch_system import BatchElement, BatchJob
 
 LONGEST_TEXT = 500
 """Characters of a text from outside, such as a reason, that are kept."""
@@ -120,7 +120,7 @@ def ranges(numbers: Iterable[int]) -> list[str]:
     return [str(first) if first == last else f"{first}-{last}" for first, last in runs]
 
 
-def by_job(elements: Iterable[Element]) -> dict[str, list[int]]:
+def by_job(elements: Iterable[BatchElement]) -> dict[str, list[int]]:
     """Return the positions of each job, in the order in which the jobs come."""
     jobs: dict[str, list[int]] = {}
     for native_id, position in elements:
