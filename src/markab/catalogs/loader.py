@@ -72,7 +72,7 @@ def load_catalogs(
     wrong: set[str] = set()
     files: list[Path] = []
     with _noted(problems, wrong, "sites"):
-        sites = read_site_catalog(properties, root, environment, problems, files)
+        sites = read_site_catalog(properties, root, problems, files, environment)
     with _noted(problems, wrong, "replicas"):
         reader = ReplicaCatalogReader(properties, root, environment, problems, files, workflow)
         caches = [reader.text(below(root, os.fspath(name))) for name in cache_files]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -19,9 +20,9 @@ _KIND = "pegasus.catalog.site"
 def read_site_catalog(
     properties: Properties,
     directory: Path,
-    environment: Mapping[str, str],
     problems: ProblemList,
     files: list[Path],
+    environment: Mapping[str, str] = os.environ,
 ) -> SiteCatalog | None:
     """Return the site catalog; None: there is none, or a problem was added. Adds what was read to `files`.
 

@@ -33,7 +33,7 @@ LIMIT_S = 300.0
 
 _LOOK = """#!/bin/sh
 # usage: look OUT: prints the content of the file that it reads, its host, and the version of Python
-{ cat token.txt; uname -n; python3 -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])' || echo none; } > "$1"
+{ cat token.txt; uname -n; python3 -V || echo none; } > "$1"
 """
 _WAIT = "#!/bin/sh\nexec sleep 3600\n"
 _OLDEST_PYTHON = (3, 6)
@@ -306,10 +306,9 @@ class _Tester:
                 yield Check("outputs", False, f"{path.name} has another content than the job wrote")
                 return
             hosts.add(host)
-            versions.add(version)
-        version = min(versions)
-        numbers = tuple(int(word) for word in version.split(".")[:2] if word.isdigit())
-        if numbers < _OLDEST_PYTHON:
+            versions.add(version.replace("Python ", ""))
+        version = min(versions, key=_numbers)
+        if _numbers(version) < _OLDEST_PYTHON:
             yield Check(
                 "python",
                 False,
@@ -435,3 +434,7 @@ _START_HINT = (
     "is Python 3.6 or newer on PATH of the nodes, and the scratch directory the same there and here?"
 )
 _JOB_HINT = "is the scratch directory of the site the same on its nodes as here?"
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(word) for word in version.split(".")[:2] if word.isdigit())

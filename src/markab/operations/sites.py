@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -76,7 +75,7 @@ def list_sites(conf: str | None = None, directory: Path | None = None) -> list[S
     here = (directory or Path.cwd()).absolute()
     properties = load_properties(conf, directory=here)
     problems = ProblemList()
-    catalog = read_site_catalog(properties, here, os.environ, problems, [])
+    catalog = read_site_catalog(properties, here, problems, [])
     problems.raise_all()
     sites, _ = with_property_profiles(all_sites(catalog or SiteCatalog(), here), properties)
     data = properties.get("pegasus.data.configuration", "").strip() or DATA_CONFIGURATIONS[0]
