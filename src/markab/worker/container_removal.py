@@ -11,6 +11,8 @@ from markab.worker.container_command import container_names, is_removable
 from markab.worker.failure import AttemptFailed
 
 _LONGEST_S = 60.0
+_PAUSES_S = (0.2, 0.5, 1.0, 2.0, 4.0)
+"""Between tries: a container whose program was killed while it made it cannot be removed for a moment."""
 
 
 def remove_containers(names: Sequence[str], program: str) -> List[AttemptFailed]:
@@ -27,10 +29,16 @@ def remove_containers(names: Sequence[str], program: str) -> List[AttemptFailed]
     try:
         tool = find_tool(DOCKER, program)
         options = ["--ignore", "--time", "0"] if tool.name == PODMAN else []
-        tool.run(["rm", "--force", *options, *names], stop)
+        for pause_s in (*_PAUSES_S, None):
+            try:
+                tool.run(["rm", "--force", *options, *names], stop)
+                return []
+            except MarkabError as error:
+                if "no such container" in getattr(error, "text", "").lower():
+                    return []
+                if pause_s is None or stop.wait(pause_s):
+                    raise
     except (MarkabError, OSError) as error:
-        if "no such container" in getattr(error, "text", "").lower():
-            return []
         message = "the container of the attempt may still be there: %s" % error
         hint = "%s rm --force %s" % (program or "docker", " ".join(map(quoted, names)))
         return [AttemptFailed(ErrorKind.CONTAINER, message, hint)]
