@@ -204,7 +204,7 @@ def sandbox_record(path: Path) -> object:
     from markab.executors.remote import sandbox
 
     try:
-        return sandbox._read_record(str(path))
+        return sandbox.read_record(str(path))
     except (OSError, ValueError, RecursionError, msgspec.DecodeError) as error:
         return error
 

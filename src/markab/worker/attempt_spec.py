@@ -121,11 +121,11 @@ def complete_spec(given: Mapping[str, Any]) -> Spec:
     """Return the complete spec of what stands in a file, its paths made absolute. Raises ValueError if it is none."""
     try:
         spec = make_spec(**given)
+        for key in _PATHS:
+            if spec[key]:
+                spec[key] = os.path.abspath(spec[key])
     except TypeError as error:
         raise ValueError(str(error).replace("make_spec()", "a spec")) from error
-    for key in _PATHS:
-        if spec[key]:
-            spec[key] = os.path.abspath(spec[key])
     return spec
 
 
