@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,6 +26,8 @@ import pytest
 from contract import walled_node
 from contract.walled_executor import WalledExecutor
 from kit import grid_engine, slurm_cluster
+from kit.fake_scheduler.scheduler import fake_scheduler
+from kit.fake_scheduler.systems import MODULES
 from kit.waiting import PATIENCE_S, is_alive, wait_for_line, wait_until
 from markab.executors.attempt_id import AttemptId
 from markab.executors.base import Attempt, Executor, Report, RunContext, Seen
@@ -55,6 +58,8 @@ class Case(NamedTuple):
     grace_s: float = GRACE_S
     why_not: Callable[[], str] = lambda: ""
     """Why it cannot be tested here."""
+    fake: str = ""
+    """The system that a fake scheduler is in its place; it is tested with the integration tests."""
     fixture: str = ""
     """That starts the servers it needs, and has the directory `top` of its nodes, if these are another; tested with the integration tests."""
 
@@ -91,6 +96,11 @@ EXECUTORS = {
     ),
     "slurm": Case(make_batch("slurm"), is_here=False, why_not=slurm_cluster.why_not, fixture="shared_slurm"),
     "sge": Case(make_batch("sge"), is_here=False, why_not=grid_engine.why_not, fixture="shared_sge"),
+    **{
+        f"fake-{system}": Case(make_batch(system), is_here=False, fake=system)
+        for system in MODULES
+        if system != "sge"  # the real one is here
+    },
 }
 BEFORE_THE_END = {Seen.QUEUED, Seen.HELD, Seen.RUNNING}
 UUID = f"5f0c7f3e-uuid-{os.getpid()}"  # what another process tests must not be recovered here
@@ -162,7 +172,7 @@ class Bench:
 def those(is_wanted: Callable[[Case], bool] = lambda case: True) -> list[Any]:
     """Return the names of executors, as parameters of a test."""
     return [
-        pytest.param(name, marks=pytest.mark.integration if case.fixture else ())
+        pytest.param(name, marks=pytest.mark.integration if case.fixture or case.fake else ())
         for name, case in sorted(EXECUTORS.items())
         if is_wanted(case)
     ]
@@ -174,10 +184,16 @@ def open_bench(request: pytest.FixtureRequest, top: Path) -> Iterator[Bench]:
     if (why := case.why_not()) and not ("CI" in os.environ and os.geteuid() == 0):
         pytest.skip(f"{name}: {why}")
     server = request.getfixturevalue(case.fixture) if case.fixture else None
-    made = Bench(top, case)
-    made.node_top = server.top if server else top
-    yield made
-    made.executor.close()
+    with ExitStack() as stack:
+        if case.fake:
+            site = stack.enter_context(
+                fake_scheduler(top.with_name(f"{top.name}-site"), case.fake, kill_wait_s=30)
+            )
+            stack.enter_context(pytest.MonkeyPatch.context()).setenv("PATH", site.search_path)
+        made = Bench(top, case)
+        made.node_top = server.top if server else top
+        yield made
+        made.executor.close()
 
 
 @pytest.fixture(params=those())

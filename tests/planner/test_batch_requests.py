@@ -10,9 +10,16 @@ import pytest
 from integration.tools import script
 from kit.planned_workflow import Bench, Entry, MadePlan, task
 from markab.errors import PlanningError, Problem
+from markab.executors.remote.batch_systems import language
 from markab.plan.model import BatchRequest, PlannedJob
 from markab.planner import site_executors
-from markab.planner.batch_requests import batch_request, differing_texts, merge_requests, with_globus_requests
+from markab.planner.batch_requests import (
+    batch_request,
+    differing_texts,
+    is_unsaid,
+    merge_requests,
+    with_globus_requests,
+)
 from markab.planner.planning import dry_run
 from markab.planner.site_executors import EXECUTORS
 
@@ -289,3 +296,21 @@ def test_modules_are_loaded_at_every_site_and_packages_are_installed_only_here(b
     (bench.path / "r.txt").write_text("numpy\n")
     with pytest.raises(PlanningError, match="cannot be made at site 'cluster'"):
         planned(bench, task("a", profiles={"markab": {"environment.requirements": "r.txt"}}))
+
+
+@pytest.mark.parametrize("executor", sorted(site_executors.BATCH_SYSTEMS))
+def test_what_a_language_has_no_words_for_is_known_when_planning(executor: str) -> None:
+    fields = {"gpus": "gpus", "memory": "memory_mb", "nodes": "nodes", "ppn": "processes_per_node"}
+
+    unsaid = {field for key, field in fields.items() if is_unsaid("pegasus", key, executor)}
+
+    assert unsaid == language(executor).unsupported & set(fields.values())
+
+
+def test_a_request_that_the_batch_system_has_no_words_for_is_said(bench: Bench, programs: Path) -> None:
+    script(programs / "qsub", "#!/bin/sh\n")
+    add_site(bench, grids=[{**GATEWAY, "scheduler": "sge"}], profiles={"pegasus": {"style": "glite"}})
+
+    warned = planned(bench, task("a", profiles={"pegasus": {"gpus": "1", "memory": "5"}})).planned.warnings
+
+    assert "profiles do nothing at a site of SGE: pegasus.gpus (job 'a')" in [each.message for each in warned]

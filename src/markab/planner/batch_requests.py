@@ -42,9 +42,21 @@ _OF_GLOBUS: Mapping[str, tuple[str, float]] = {
 }
 """Key of `globus` → that of `pegasus` with the same meaning, and how many of its units one is (0: a text); later ones win."""
 
+_UNSAID: Mapping[str, frozenset[str]] = {
+    "sge": frozenset({"gpus", "nodes", "ppn"}),
+    "flux": frozenset({"memory"}),
+    "cobalt": frozenset({"memory", "gpus", "ppn"}),
+}
+"""Executor → keys of `pegasus` that its batch system has no words for, so that it is asked for less than the job needs."""
+
 _RESOURCES = frozenset({"request_cpus", "request_memory", "request_disk", "request_gpus"})
 """Keys of `condor` that are requests of every job; as expressions, only HTCondor can compute them."""
 _DROPPED = frozenset(key for key, effect in KEYS["condor"].items() if effect is Effect.DROPPED)
+
+
+def is_unsaid(namespace: str, key: str, executor: str) -> bool:
+    """Return whether a batch system cannot be asked for what a profile requests."""
+    return namespace == "pegasus" and key in _UNSAID.get(executor, ())
 
 
 def is_batch_key(namespace: str, key: str, executor: str) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from markab.errors import Problem
 from markab.plan.model import LOCAL
-from markab.planner.batch_requests import is_batch_key
+from markab.planner.batch_requests import is_batch_key, is_unsaid
 from markab.planner.child_plans import CATEGORY as SUB_WORKFLOW_CATEGORY
 from markab.planner.clustering import label_key
 from markab.planner.draft import Context, Draft
@@ -119,6 +119,8 @@ def _requests(draft: Draft, context: Context) -> _Requests:
                     if executor == HTCONDOR:
                         continue  # it is passed on
                     table = found.expressions
+                elif is_unsaid(namespace, key, executor):
+                    table = found.batch.setdefault(executor, {})
                 elif effect_of(namespace, key) is Effect.BATCH:
                     if is_batch_key(namespace, key, executor):
                         continue

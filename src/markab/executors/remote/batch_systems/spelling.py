@@ -22,12 +22,14 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 
 
 HEARING_SCRIPT = """\
-trap '' USR1 USR2
+worker= asked=
+trap 'asked=1; [ -z "$worker" ] || kill -TERM "$worker" 2>/dev/null' USR1 USR2 INT TERM
 (
+trap '' USR1 USR2
 %s
 ) &
 worker=$!
-trap 'kill -TERM "$worker" 2>/dev/null' USR1 USR2 INT TERM
+[ -z "$asked" ] || kill -TERM "$worker" 2>/dev/null
 wait "$worker"
 code=$?
 while [ "$code" -gt 128 ] && kill -0 "$worker" 2>/dev/null; do
