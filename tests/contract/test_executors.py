@@ -1014,6 +1014,7 @@ def test_a_task_has_its_own_place_in_its_environment_and_not_that_of_its_starter
 ) -> None:
     monkeypatch.setenv("OLDPWD", "/before")
     record = bench.run(compute([PlannedTask("ID1", "env", "/usr/bin/env")]))
+    assert record["ok"] and "stdout" in record, record
     names = dict(line.split("=", 1) for line in record["stdout"].splitlines() if "=" in line)
 
     assert names["PWD"] == record["cwd"] and "OLDPWD" not in names

@@ -306,7 +306,7 @@ def test_what_was_under_way_when_the_engine_was_killed_is_found_again(tmp_path: 
             seen.update({names[report.id]: report.seen for report in reports})
             return reports
 
-    ends = {**back_ends(site.node), "walled": lambda site: Watched(site.node, faults)}
+    ends = {**back_ends(site.node), "walled": lambda _: Watched(site.node, faults)}
     outcome = run(far, RunOptions(cores=8, memory_mb=8000), back_ends=ends)
 
     assert outcome.state == "success"

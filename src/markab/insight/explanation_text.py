@@ -86,7 +86,7 @@ def _block(verdict: FailureVerdict, run: str, *, is_failure: bool, verbose: bool
         if one.place != last:
             seen.append(one.place)
             last = one.place
-        seen.append(f"  {clipped(one.text, 10**6 if verbose else WIDTH)}")
+        seen.append(f"  {clipped(one.text, 10**6 if verbose else 2 * WIDTH)}")
     yield from _labelled("Seen", seen)
     yield from _labelled("Cause", [clipped(verdict.cause, 10**6 if verbose else 2 * WIDTH)])
     steps = []

@@ -84,12 +84,14 @@ def _answer(index: ResultIndex, key: str, run: AnsweredBy) -> Answer | None:
 
 
 def _are_same_results(results: Iterable[FileWitness]) -> bool:
-    """Return whether files were not touched since; a link in place of one is a change."""
+    """Return whether files have the content that they had; a link in place of one is a change.
+
+    One whose times have changed is read: removing another hard link to it is enough for that.
+    """
     content_of = FileChecksums(None).of
     try:
         return all(
-            version_of(os.lstat(one.path)) == one.version
-            or (one.version is None and content_of(one.path, follow=False) == one.sha256)
+            version_of(os.lstat(one.path)) == one.version or content_of(one.path, follow=False) == one.sha256
             for one in results
         )
     except (OSError, MarkabError):
