@@ -18,7 +18,6 @@ from __future__ import annotations
 import getpass
 import os
 import secrets
-import select
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -40,6 +39,7 @@ from markab.executors.remote.batch_groups import AttemptGroup, group
 from markab.executors.remote.batch_jobs import BatchVerdict, BatchWatch, Watched
 from markab.executors.remote.batch_system import BatchCommand, BatchElement, BatchJob, BatchSystem, QueueEntry
 from markab.executors.remote.command_runner import CommandRunner, NoAnswer
+from markab.executors.remote.doorbell import Doorbell
 from markab.transfers.error_kinds import ErrorKind, error_entry
 from markab.worker.batch_element import PULSE_S
 from markab.worker.record import unseen_record
@@ -101,7 +101,7 @@ class BatchExecutor:
         self._deaf = 0
         self._again_s, self._again_pause_s = 0.0, AGAIN_S[0]
         self._poll_at_s, self._poll_pause_s = 0.0, poll_s[0]
-        self._news, self._notify = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._bell = Doorbell()
         self._closing = threading.Event()
         self._work = threading.Event()
         """There is something to do for the commander."""
@@ -134,12 +134,8 @@ class BatchExecutor:
             if self._reported:
                 self._look.set()
             self._reported = []
-        select.select([self._news], [], [], max(0.0, timeout_s))
+        self._bell.wait(timeout_s)
         with self._lock:
-            try:
-                os.read(self._news, 65536)
-            except BlockingIOError:
-                pass  # nothing happened
             if self._failure is not None:
                 raise self._failure
             reports, self._reports = self._reports, []
@@ -148,7 +144,7 @@ class BatchExecutor:
 
     def fileno(self) -> int:
         """Return the descriptor that can be read when there is a report."""
-        return self._news
+        return self._bell.fileno()
 
     def cancel(self, attempts: Sequence[AttemptId]) -> None:
         """Let the commander end them."""
@@ -190,9 +186,7 @@ class BatchExecutor:
         for thread in self._threads:
             thread.join(timeout=5.0)  # one may wait for a command; nothing depends on its answer
         self._runner.close()
-        if not any(thread.is_alive() for thread in self._threads):
-            os.close(self._news)
-            os.close(self._notify)
+        self._bell.close()
 
     def _seen(self, id_: AttemptId) -> Seen:
         with self._lock:
@@ -686,13 +680,7 @@ class BatchExecutor:
 
     def _push(self, report: Report) -> None:
         self._reports.append(report)
-        self._notify_engine()
-
-    def _notify_engine(self) -> None:
-        try:
-            os.write(self._notify, b"!")
-        except BlockingIOError:
-            pass  # it can be read anyhow
+        self._bell.ring()
 
     def _native(self, batch: BatchWatch, one: Watched) -> str:
         return f"{batch.native_ids[0]}_{one.element}" if batch.native_ids else ""
@@ -757,7 +745,7 @@ class BatchExecutor:
         except Exception as error:  # raised by `wait`: an engine must not wait for a thread that has ended
             with self._lock:
                 self._failure = error
-                self._notify_engine()
+                self._bell.ring()
 
     def _user_name(self) -> str:
         """Return the user's name where the commands run. Raises NoAnswer."""

@@ -14,12 +14,9 @@ states of jobs, and for the files of each that is completed; only then is that r
 
 from __future__ import annotations
 
-import os
-import select
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 
 from markab.errors import ExecutorUnavailable, MarkabError
 from markab.executors.attempt_id import AttemptId
@@ -37,6 +34,7 @@ from markab.executors.htcondor.schedd import (
 )
 from markab.executors.htcondor.tools import Tools
 from markab.executors.htcondor.tracked_job import TrackedJob
+from markab.executors.remote.doorbell import Doorbell
 from markab.transfers.checksum import Verified
 from markab.transfers.error_kinds import ErrorKind
 from markab.worker.failure import AttemptFailed
@@ -116,7 +114,7 @@ class HTCondorExecutor:
         """When the removal of a job was requested."""
         self._work = threading.Lock()
         """Of what the thread uses: from `_runs` on."""
-        self._news, self._notify = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._bell = Doorbell()
         self._wake = threading.Event()
         self._closing = False
         self._thread = threading.Thread(target=self._serve, name="htcondor", daemon=True)
@@ -137,17 +135,15 @@ class HTCondorExecutor:
     def wait(self, timeout_s: float) -> Sequence[Report]:
         """Return what the thread found."""
         self._clear_recorded()
-        select.select([self._news], [], [], max(0.0, timeout_s))
+        self._bell.wait(timeout_s)
         with self._mail:
-            with suppress(BlockingIOError):
-                os.read(self._news, 65536)
             reports, self._reports = self._reports, []
             self._reported, self._ended = self._ended, []
         return reports
 
     def fileno(self) -> int:
         """Return the descriptor that can be read when there is a report."""
-        return self._news
+        return self._bell.fileno()
 
     def cancel(self, attempts: Sequence[AttemptId]) -> None:
         """Let the thread remove them."""
@@ -188,8 +184,7 @@ class HTCondorExecutor:
         self._thread.join(timeout=ENDS_WITHIN_S)
         self._schedd.close()  # a call that has no answer yet fails
         self._thread.join(timeout=ENDS_WITHIN_S)
-        os.close(self._news)
-        os.close(self._notify)
+        self._bell.close()
 
     # -- the thread ----------------------------------------------------------------------------
 
@@ -499,8 +494,7 @@ class HTCondorExecutor:
     def _put(self, reports: Sequence[Report]) -> None:
         with self._mail:
             self._reports += reports
-        with suppress(BlockingIOError):
-            os.write(self._notify, b"!")
+        self._bell.ring()
 
     # -- files
 
