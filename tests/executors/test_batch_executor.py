@@ -177,6 +177,9 @@ def test_a_submission_that_the_system_refuses_ends_the_attempts_with_its_words(c
     error = error_of(cluster.until_seen(Seen.ENDED))
     assert error["kind"] == "refused"
     assert error["message"] == "Slurm refused the job: sbatch: error: invalid partition specified: nope"
+    assert (
+        error["hint"].startswith("correct what the job asks for") and "catalog says of site" in error["hint"]
+    )
 
 
 def test_a_machine_without_the_program_is_named(cluster: Cluster) -> None:

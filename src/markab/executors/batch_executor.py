@@ -40,6 +40,7 @@ from markab.executors.remote.batch_jobs import BatchVerdict, BatchWatch, Watched
 from markab.executors.remote.batch_system import BatchCommand, BatchElement, BatchJob, BatchSystem, QueueEntry
 from markab.executors.remote.command_runner import CommandRunner, NoAnswer
 from markab.executors.remote.doorbell import Doorbell
+from markab.executors.remote.refusal import refused_record
 from markab.transfers.error_kinds import ErrorKind, error_entry
 from markab.worker.batch_element import PULSE_S
 from markab.worker.record import unseen_record
@@ -428,7 +429,7 @@ class BatchExecutor:
         if self._system.is_busy(answer.stderr):
             return answer.words
         # kind REFUSED: another try with the same request has the same answer
-        self._end_all(batch, unseen_record(ErrorKind.REFUSED, f"{title} refused the job: {answer.words}"))
+        self._end_all(batch, refused_record(batch.site, f"{title} refused the job: {answer.words}"))
         return ""
 
     def _accepted(self, batch: BatchWatch, native_ids: Sequence[str]) -> None:

@@ -35,6 +35,7 @@ from markab.executors.htcondor.schedd import (
 from markab.executors.htcondor.tools import Tools
 from markab.executors.htcondor.tracked_job import TrackedJob
 from markab.executors.remote.doorbell import Doorbell
+from markab.executors.remote.refusal import refused_record
 from markab.transfers.checksum import Verified
 from markab.transfers.error_kinds import ErrorKind
 from markab.worker.failure import AttemptFailed
@@ -270,9 +271,15 @@ class HTCondorExecutor:
             self._waiting += attempts
             self._say_unavailable(attempts, str(error))
         except (SubmissionRefused, MarkabError, OSError) as error:
-            kind = ErrorKind.REFUSED if isinstance(error, SubmissionRefused) else ErrorKind.STORAGE
+            why = f"HTCondor did not accept it: {error}"
             for attempt in attempts:
-                self._end(TrackedJob(attempt), unseen_record(kind, f"HTCondor did not accept it: {error}"))
+                is_refused = isinstance(error, SubmissionRefused)
+                record = (
+                    refused_record(attempt.job.site, why)
+                    if is_refused
+                    else unseen_record(ErrorKind.STORAGE, why)
+                )
+                self._end(TrackedJob(attempt), record)
         else:
             for proc, attempt in enumerate(attempts):
                 job = run.jobs[_key(attempt)] = TrackedJob(attempt, id=JobId(cluster, proc))
@@ -437,7 +444,10 @@ class HTCondorExecutor:
             return unseen_record(ErrorKind.CANCELLED, f"cancelled: {where} was removed")
         if job.removed:
             if job.failure or job.seen is Seen.HELD:
-                return unseen_record(job.failure or ErrorKind.HELD, f"{where} was held: {job.reason}")
+                why = f"{where} was held: {job.reason}"
+                if job.failure == ErrorKind.REFUSED:
+                    return refused_record(job.attempt.job.site, why)
+                return unseen_record(job.failure or ErrorKind.HELD, why)
             return unseen_record(ErrorKind.CANCELLED, f"{where} was removed: {job.removed}")
         words = run.files.words(*key)
         more = f"; it printed: {words}" if words else ""
