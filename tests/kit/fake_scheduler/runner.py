@@ -81,7 +81,8 @@ def _step(queue: QueueDirectory) -> tuple[int, bool]:
                 if now - element["end"] > float(queue.control["keep_ended_s"]):
                     queue.forget(job, position)
                 continue
-            if born(element["pid"]) == element["born"]:
+            # Of a process that ended before it could be looked at, no time of birth is known.
+            if element["born"] and born(element["pid"]) == element["born"]:
                 running += 1
                 has_limits |= _enforce(queue, job, element, now)
             else:
