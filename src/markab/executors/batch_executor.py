@@ -347,7 +347,7 @@ class BatchExecutor:
             processes_per_node=request.processes_per_node,
             arguments=request.arguments,
         )
-        command = worker_command(directory, worker, request.launcher, one.limit_s, self._pulse_s)
+        command = worker_command(directory, worker, one.limit_s, self._pulse_s)
         finish_batch(directory, request.site, job, self._system.script(job, command))
         alive: dict[int, Watched] = {}
         for element, attempts in enumerate(one.elements):

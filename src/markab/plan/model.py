@@ -441,8 +441,6 @@ class BatchRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     """Directives of the batch system's language, one a line, passed on unchanged."""
     attributes: dict[str, str] = {}
     """Commands of an HTCondor submit description, passed on unchanged; a key may begin with `+` or `My.`."""
-    launcher: list[str] = []
-    """Words before the worker's own command, such as `srun`."""
 
 
 class PlannedJob(msgspec.Struct, omit_defaults=True):

@@ -212,11 +212,9 @@ def begin_batch(name: str, elements: Sequence[Sequence[Attempt]]) -> BatchDirect
     return BatchDirectory(path, name, ids)
 
 
-def worker_command(
-    batch: BatchDirectory, worker: Path, launcher: Sequence[str], limit_s: float, pulse_s: float
-) -> str:
+def worker_command(batch: BatchDirectory, worker: Path, limit_s: float, pulse_s: float) -> str:
     """Return what the script of a batch does, as a shell command; the times are those of `worker/batch_element.py`."""
-    words = [*launcher, "python3", "-I", str(worker), "specs", f"--pulse={pulse_s:g}"]
+    words = ["python3", "-I", str(worker), "specs", f"--pulse={pulse_s:g}"]
     if limit_s:
         words.append(f"--limit={limit_s:.0f}")
     return f'cd {shlex.quote(str(batch.path))} && exec {shlex.join(words)} --pick="$MARKAB_ELEMENT"'

@@ -35,7 +35,6 @@ class GroupRequest(NamedTuple):
     nodes: int
     processes_per_node: int
     arguments: tuple[str, ...]
-    launcher: tuple[str, ...]
     label: str
     """Of the workflow; a comment for people."""
 
@@ -69,7 +68,6 @@ def request_of(attempt: Attempt) -> GroupRequest:
         batch.nodes,
         batch.processes_per_node,
         tuple(batch.arguments),
-        tuple(batch.launcher),
         attempt.context.workflow,
     )
 
