@@ -118,9 +118,7 @@ def test_an_array_is_as_large_as_the_site_allows(cluster: Cluster) -> None:
 
 
 def test_queue_account_and_directives_of_the_user_are_passed_on(cluster: Cluster) -> None:
-    batch = BatchRequest(
-        "gpu", "acc", 2, 3, ["--qos=high", "#SBATCH --constraint=a100"], {}, ["srun", "-n", "1"]
-    )
+    batch = BatchRequest("gpu", "acc", 2, 3, ["--qos=high", "#SBATCH --constraint=a100"])
     (job,) = cluster.submit(cluster.attempt(batch=batch, gpus=1, cores=6, runtime_s=600))
 
     expected = {
@@ -132,7 +130,7 @@ def test_queue_account_and_directives_of_the_user_are_passed_on(cluster: Cluster
         "--qos=high",
     }
     assert expected | {"--constraint=a100", "--time=0:10:00", "--no-requeue"} <= set(job.words)
-    assert "exec srun -n 1 python3 " in job.script.read_text() and "--limit=570" in job.script.read_text()
+    assert "exec python3 " in job.script.read_text() and "--limit=570" in job.script.read_text()
 
 
 def test_the_batch_is_on_disk_before_the_command_runs(cluster: Cluster) -> None:
