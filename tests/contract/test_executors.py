@@ -35,6 +35,7 @@ from markab.executors.batch_executor import BatchExecutor
 from markab.executors.htcondor.executor import HTCondorExecutor
 from markab.executors.local import LocalExecutor
 from markab.executors.remote.batch_systems import language
+from markab.journal.attempt_story import captured
 from markab.plan.model import Input, Kind, Output, Place, PlannedJob, PlannedTask, Transfer
 from markab.transfers.reserved_names import BATCHES
 from markab.worker.deadlines import GRACE_S
@@ -1013,9 +1014,11 @@ def test_a_task_has_its_own_place_in_its_environment_and_not_that_of_its_starter
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OLDPWD", "/before")
+    monkeypatch.setenv("LONG", "x" * 5000)  # so that what is printed is too long for a record
     record = bench.run(compute([PlannedTask("ID1", "env", "/usr/bin/env")]))
-    assert record["ok"] and "stdout" in record, record
-    names = dict(line.split("=", 1) for line in record["stdout"].splitlines() if "=" in line)
+    assert record["ok"], record
+    printed = captured(record, "stdout", bench.submit_dir)
+    names = dict(line.split("=", 1) for line in printed.splitlines() if "=" in line)
 
     assert names["PWD"] == record["cwd"] and "OLDPWD" not in names
 
