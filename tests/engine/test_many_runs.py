@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import tracemalloc
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -229,6 +230,7 @@ class Engine:
         self.slots = Slots(cores, 100, 0)
         self.runs: dict[str, OpenRun] = {}
         self.finished: list[str] = []
+        self.observer: Callable[[Progress], None] | None = None
 
     def make(self, name: str, jobs: int, executor: str = LOCAL) -> None:
         chain = [job(f"{name}{n}", *([n - 3] if n >= 3 else []), retries=1) for n in range(jobs)]
@@ -251,6 +253,7 @@ class Engine:
                     RunOptions(),
                     clock=self.time.clock,
                     look=lambda *place: True,
+                    observer=self.observer,
                 )
                 loop.add(self.runs[name])
 
@@ -350,6 +353,25 @@ def test_one_run_is_halted_and_another_removed_while_a_third_continues(tmp_path:
     engine.call("a", "b")
     for name in ("a", "b", "c"):
         engine.check_journal(name)
+
+
+def test_publishing_many_runs_takes_a_small_share_of_the_time_and_forgets_none(tmp_path: Path) -> None:
+    engine = Engine(tmp_path, World(ends_at_once=1), cores=1)
+    names = [f"r{n}" for n in range(8)]
+    for name in names:
+        engine.make(name, 200)
+    seen: Counter[str] = Counter()
+
+    def observe(progress: Progress) -> None:
+        if progress.outcome is None:
+            seen[progress.uuid] += 1
+            engine.time.pass_s(0.02)
+
+    engine.observer, started_s = observe, engine.time.now_s
+    engine.call(*names)
+
+    assert sum(seen.values()) * 0.02 < 0.06 * (engine.time.now_s - started_s) + 0.15
+    assert min(seen[name] for name in names) >= 1
 
 
 # -- this machine ----------------------------------------------------------------

@@ -11,16 +11,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from heapq import heapify, heappop, heappush
+from operator import itemgetter
 
 from markab.engine.clock import Clock
 from markab.engine.open_run import OpenRun
 from markab.engine.scheduler_protocol import SchedulerProtocol
+from markab.engine.time_share import TimeShare
 from markab.errors import StorageError
 from markab.executors.base import Executor, Report
 
 LOOK_UP_EVERY_S = 0.25
 """The longest wait for jobs, and so the longest delay before a Ctrl-C is handled."""
 STARTS_A_TURN = 1000
+PUBLISHING_SHARE = 0.05
+"""Of the time: with a hundred runs open, the file of each is written less often than once a second."""
 ANSWER_DUE_S = 0.02
 """How often the recorders are polled while one does not know yet whether anything may start."""
 
@@ -52,6 +56,7 @@ class Loop:
         """A copy to iterate over, because runs end and others are added meanwhile."""
         self._executors: list[Executor] = []
         self._polled_s = float("-inf")
+        self._publishing = TimeShare(PUBLISHING_SHARE)
         self._may_start = True
         """The answer of the recorders in this turn."""
         self._pauses: list[tuple[float, str, int]] = []
@@ -146,15 +151,19 @@ class Loop:
             self._on_finished(run)
 
     def _publish(self) -> None:
+        """Publish the progress of the runs that are due, the latest first, in the share of time that it may take."""
         now_s = self._clock.monotonic()
-        for run in self._open:
-            if not run.meter.is_due(now_s):
-                continue
+        due = [(late, run) for run in self._open if (late := run.meter.overdue(now_s)) >= 1]
+        for _, run in sorted(due, key=itemgetter(0), reverse=True):
+            if not self._publishing.may_go_on(now_s):
+                return
             try:
                 run.journal.sync()  # publish nothing that a power loss could undo
             except StorageError as error:
                 self._wait_out(run, error)
             run.publish(self._held())
+            before_s, now_s = now_s, self._clock.monotonic()
+            self._publishing.spend(now_s - before_s)
 
     def _wait(self) -> Iterable[Report]:
         """Return what the executors report, waiting for all of them at once."""

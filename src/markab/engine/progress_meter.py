@@ -47,10 +47,10 @@ class Meter:
         self._published_s = self._written_s = float("-inf")
         self._samples: deque[tuple[float, int]] = deque()
 
-    def is_due(self, now_s: float) -> bool:
-        """Return whether `publish` is due. `now_s` is monotonic."""
+    def overdue(self, now_s: float) -> float:
+        """Return how many periods passed since the last `publish`: it is due from 1. `now_s` is monotonic."""
         period = PUBLISH_EVERY_S if self._observer else WRITE_EVERY_S
-        return now_s - self._published_s >= period
+        return (now_s - self._published_s) / period
 
     def publish(
         self,
