@@ -3,6 +3,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from kit.results import RUN, entry, opened, put, sha256
 from markab.cli.cache import cache
+from markab.errors import StorageError
 from markab.reuse.content_store import ContentStore
 from markab.worker.software_environment import READY
 
@@ -160,6 +162,35 @@ def test_a_damaged_index_is_a_warning_that_says_how_to_mend_it(
     assert 0 == code
     assert f"warning: the index of results '{path}' is damaged" in err
     assert f"delete it: rm '{path}'" in err
+
+
+@pytest.mark.usefixtures("own_home")
+def test_rebuild_fails_if_the_index_cannot_be_written(
+    store: ContentStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "ada" / "run0001").mkdir(parents=True)
+    (tmp_path / "ada" / "run0001" / "plan.jsonl").write_text("no plan\n")
+    path = tmp_path / "state" / "results.db"
+    path.write_text("not a database " * 100)
+
+    code, out, err = called(capsys, "rebuild")
+
+    assert (StorageError.exit_code, "") == (code, out)
+    assert f"'{path}' is damaged" in err and f"delete it: rm '{path}'" in err
+
+
+@pytest.mark.parametrize("action", ["size", "prune", "verify"])
+def test_a_store_that_cannot_be_used_is_said_not_to_be_empty_but_unusable(
+    store: ContentStore, capsys: pytest.CaptureFixture[str], action: str
+) -> None:
+    shutil.rmtree(store.directory)
+    Path(store.directory).write_text("a file\n")
+
+    code, _, err = called(capsys, action)
+
+    assert 0 == code
+    assert f"warning: the content store '{store.directory}' cannot be used: Not a directory" in err
+    assert "markab.reuse.store" in err
 
 
 def test_without_an_index_or_a_store_everything_is_empty(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -376,6 +377,32 @@ def test_a_warning_about_the_index_names_its_whole_file(tmp_path: Path) -> None:
 
     assert repr(str(index)) in warning.message and "is damaged" in warning.message
     assert warning.hint.startswith("delete it: rm ")
+
+
+def test_a_run_whose_results_cannot_be_recorded_says_so_with_the_remedy(tmp_path: Path) -> None:
+    lab = Lab(tmp_path, chain("a"), {"in": "input\n"})
+    planned = lab.plan()
+    assert planned.submit_dir is not None
+    index = tmp_path / "index.db"
+    with sqlite3.connect(index) as database:
+        database.execute(
+            "CREATE TRIGGER refuse BEFORE INSERT ON entry BEGIN SELECT raise(ABORT, 'attempt to write'); END"
+        )
+
+    outcome = engine.run(planned.submit_dir, engine.RunOptions(cores=2))
+
+    assert "success" == outcome.state
+    (warning,) = [one for one in outcome.warnings if "not recorded" in one]
+    assert str(index) in warning and "attempt to write" in warning and "`markab cache rebuild`" in warning
+
+
+def test_a_store_that_cannot_be_used_is_a_warning_of_the_plan(tmp_path: Path) -> None:
+    lab = Lab(tmp_path, chain("a"), {"in": "input\n"})
+    lab.store.write_text("a file\n")
+
+    (warning,) = [one for one in lab.plan().warnings if one.kind == "content-store"]
+
+    assert repr(str(lab.store)) in warning.message and "markab.reuse.store" in warning.hint
 
 
 def test_files_of_replicas_that_have_results_are_said_not_to_count(lab: Lab) -> None:

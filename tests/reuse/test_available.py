@@ -38,6 +38,14 @@ def find(directory: Path, *, store: bool = True) -> tuple[str | None, list[str]]
     return path and os.path.relpath(path, directory), shown
 
 
+def unreadable(directory: Path) -> list[str]:
+    """Return what is said of places that cannot be read."""
+    with opened(directory) as index:
+        contents = AvailableContents(index, FileChecksums(None), ContentStore(str(directory / "store")))
+        contents.path(sha256("fit"), SIZE)
+        return [str(one) for one in contents.unreadable]
+
+
 def places(directory: Path) -> list[str]:
     with opened(directory) as index:
         return [
@@ -149,6 +157,7 @@ def test_a_directory_that_is_gone_is_a_miss_but_nothing_is_forgotten(directory: 
     (directory / "new").rename(directory / "unmounted")
 
     assert ("old/fit.txt", []) == find(directory)
+    assert [] == unreadable(directory)
 
     (directory / "unmounted").rename(directory / "new")
     assert ("new/fit.txt", []) == find(directory)
@@ -179,6 +188,11 @@ def test_a_disk_with_errors_is_a_miss_but_nothing_is_forgotten(
     with monkeypatch.context() as patched:
         patched.setattr(os, "stat", broken)
         assert ("old/fit.txt", []) == find(directory)
+        assert [
+            f"{str(directory / 'new' / 'fit.txt')!r}, which an earlier run made, cannot be read: Input/output error; it does not count as a result"
+        ] == unreadable(directory)
+
+    assert [] == unreadable(directory)
 
     assert ("new/fit.txt", []) == find(directory)
 
@@ -193,6 +207,9 @@ def test_a_content_of_the_store_that_cannot_be_read_now_stays(
     with monkeypatch.context() as patched:
         patched.setattr(os, "access", lambda path, mode: False)
         assert find(directory)[0] is None
+        assert [
+            f"{store.path(sha256('fit'))!r}, which an earlier run made, cannot be read: Permission denied; it does not count as a result"
+        ] == unreadable(directory)
 
     assert os.path.relpath(store.path(sha256("fit")), directory) == find(directory)[0]
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -35,6 +36,21 @@ def test_without_a_store_there_is_nothing_to_list_or_prune(tmp_path: Path) -> No
     assert [] == list(store.contents())
     assert ([], 0, 0) == store.prune(0)
     store.remove(sha256("x"))
+
+
+def test_a_store_that_cannot_be_used_says_where_it_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert ContentStore(str(tmp_path / "to be" / "made")).problem() is None
+    (tmp_path / "file").write_text("")
+    below = ContentStore(str(tmp_path / "file" / "store")).problem()
+    assert below is not None
+    assert below.message == (
+        f"the content store '{tmp_path}/file/store' cannot be used: Not a directory ('{tmp_path}/file'); nothing is kept in it, and nothing found"
+    )
+    monkeypatch.setattr(os, "access", lambda path, mode: path != str(tmp_path))
+    denied = ContentStore(str(tmp_path)).problem()
+    assert denied is not None and "cannot be used: Permission denied; " in denied.message
 
 
 def test_the_least_recently_used_are_removed_until_the_rest_fits(tmp_path: Path) -> None:

@@ -88,11 +88,6 @@ class EarlierResults:
         self._available = AvailableContents(self._index, FileChecksums(self._index), self._store)
         self._index.add_run(uuid, str(directory.path), plan.header.workflow, directory.plan.stat().st_mtime)
 
-    @property
-    def warnings(self) -> Sequence[str]:
-        """What was wrong with the index so far."""
-        return self._index.warnings
-
     def offer(self, attempt: Attempt, checksums: Checksums) -> Offer | None:
         """Return what was made earlier in place of what a job would make; None if there is nothing, or not all of it.
 
@@ -147,6 +142,8 @@ class EarlierResults:
         self._available.save()
         if self._store is not None and self._store_bytes:
             self._store.prune(self._store_bytes, uses=self._index.content_uses())
+        if results is None and (problems := self._index.problems):
+            return f"what this run made was not recorded: {problems[-1]}; when that is mended, `markab cache rebuild` enters it"
         return ""
 
     def close(self) -> None:

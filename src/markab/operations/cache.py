@@ -140,7 +140,7 @@ def cache_size(conf: str | None = None) -> tuple[CacheSize, Sequence[str]]:
             environments=len(environments),
             environment_bytes=sum(one.size_bytes for one in environments),
         )
-        return measured, index.warnings
+        return measured, _warnings(index, store)
 
 
 def rebuild_cache(
@@ -153,7 +153,7 @@ def rebuild_cache(
         conf: a file of properties.
 
     Raises:
-        StorageError: as `list_cache`.
+        StorageError: as `list_cache`; the index cannot be written.
         DocumentError: as `list_cache`.
     """
     from pathlib import Path
@@ -172,6 +172,8 @@ def rebuild_cache(
                     found = found._replace(without=found.without + 1)
             except (MarkabError, OSError) as error:
                 found.unreadable.append(f"{str(path)!r} is left out: {error}")
+            if index.problems:
+                raise StorageError(index.problems[0].message, index.problems[0].hint)
         return found, [*([warning] if warning else []), *index.warnings]
 
 
@@ -222,7 +224,7 @@ def prune_cache(
         pruned = store.prune(to_bytes, older_s, index.content_uses(), dry_run=dry_run)
         forgotten = [] if older_s is None else forget_runs(index, time.time() - older_s, dry_run=dry_run)
         environments = [] if older_s is None else prune_environments(time.time() - older_s, dry_run=dry_run)
-        return PrunedCache(pruned, forgotten, environments), index.warnings
+        return PrunedCache(pruned, forgotten, environments), _warnings(index, store)
 
 
 def verify_cache(
@@ -252,7 +254,7 @@ def verify_cache(
             check.add(sha256, path, size_bytes)
         if remove:
             index.forget_places(check.take_lost())
-        return check.found(), index.warnings
+        return check.found(), _warnings(index, store)
 
 
 class _Check:
@@ -315,6 +317,11 @@ def _remembered_places(index: ResultIndex) -> Iterator[tuple[str, str, int]]:
         for sha256, paths in index.places(sizes).items():
             for path in paths:
                 yield sha256, path, sizes[sha256]
+
+
+def _warnings(index: ResultIndex, store: ContentStore) -> list[str]:
+    problem = store.problem()
+    return [*index.warnings, *([f"{problem}; {problem.hint}"] if problem else [])]
 
 
 def _size_of(path: str) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from markab.reuse.file_checksums import FileChecksums
 from markab.reuse.file_witness import FileWitness
 from markab.reuse.result_index import Made, ResultEntry, ResultIndex, open_index
 
-_LOST_NAMED = 3
+_PLACES_NAMED = 3
 
 
 class KnownResults:
@@ -89,13 +89,18 @@ class KnownResults:
     def warnings(self) -> Iterator[Problem]:
         """Yield what is wrong with the index, and with files that earlier runs left."""
         yield from self._index.problems
-        lost = self._available.lost
-        for one in lost[:_LOST_NAMED]:
-            yield Problem(str(one), kind="lost-result")
-        if (more := len(lost) - _LOST_NAMED) > 0:
-            yield Problem(
-                f"{more:,} more files that earlier runs made are gone or altered", kind="lost-result"
-            )
+        if (problem := self._available.store_problem) is not None:
+            yield problem
+        yield from _named(self._available.lost, "are gone or altered", "lost-result")
+        yield from _named(self._available.unreadable, "cannot be read", "unreadable-result")
+
+
+def _named(places: Sequence[object], what: str, kind: str) -> Iterator[Problem]:
+    """Yield a warning for each of the first places, and one for all others."""
+    for one in places[:_PLACES_NAMED]:
+        yield Problem(str(one), kind=kind)
+    if (more := len(places) - _PLACES_NAMED) > 0:
+        yield Problem(f"{more:,} more files that earlier runs made {what}", kind=kind)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import stat
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from markab.errors import MarkabError
+from markab.errors import MarkabError, Problem
 from markab.reuse.content_store import ContentStore
 from markab.reuse.file_checksums import FileChecksums
 from markab.reuse.result_index import ResultIndex
@@ -33,6 +33,16 @@ class LostPlace(NamedTuple):
         return f"{self.path!r} {self.why} after it was made; it does not count as a result"
 
 
+class UnreadablePlace(NamedTuple):
+    """A place whose bytes cannot be read now, because they belong to another user, or the disk has errors."""
+
+    path: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.path!r}, which an earlier run made, cannot be read: {self.why}; it does not count as a result"
+
+
 class AvailableContents:
     """Finds the bytes of contents, and verifies them: a file that was not read since its last change is read.
 
@@ -47,8 +57,15 @@ class AvailableContents:
         self._used: set[str] = set()
         self.lost: list[LostPlace] = []
         """What was found to be lost so far. In an unmounted file system nothing is lost, though nothing is found."""
+        self.unreadable: list[UnreadablePlace] = []
+        """What was found to be there, and cannot be read now; it is not forgotten."""
         self._replaced: list[tuple[str, str]] = []
         """(sha256, path) of places where a later run put another result."""
+
+    @property
+    def store_problem(self) -> Problem | None:
+        """Why nothing can be kept in the store, or be found there; None if that is not so."""
+        return None if self._store is None else self._store.problem()
 
     def prepare(self, sha256s: Iterable[str]) -> None:
         """Look many contents up at once, which is faster than one after the other."""
@@ -78,7 +95,7 @@ class AvailableContents:
     def _stored(self, sha256: str, size_bytes: int) -> str | None:
         assert self._store is not None
         path = self._store.path(sha256)
-        if not os.path.lexists(path):
+        if _is_missing(path):
             return None
         if self._has(path, sha256, size_bytes):
             self._used.add(sha256)
@@ -89,11 +106,13 @@ class AvailableContents:
 
     def _has(self, path: str, sha256: str, size_bytes: int) -> bool:
         """Return whether a file has a content; if it is certain that it has not, it is lost."""
-        why = why_lost(path, sha256, size_bytes, self._checksums)
+        why, error = _judged(path, sha256, size_bytes, self._checksums)
         if why and is_later_result(path, self._index, self._checksums):
             self._replaced.append((sha256, path))
         elif why:
             self.lost.append(LostPlace(sha256, path, why))
+        elif error:
+            self.unreadable.append(UnreadablePlace(path, error))
         return why == ""
 
 
@@ -111,13 +130,28 @@ def why_lost(path: str, sha256: str, size_bytes: int, checksums: FileChecksums) 
 
     None: it cannot be said, because the file, or the directory of it, cannot be reached now.
     """
+    return _judged(path, sha256, size_bytes, checksums)[0]
+
+
+def _judged(path: str, sha256: str, size_bytes: int, checksums: FileChecksums) -> tuple[str | None, str]:
+    """Return what `why_lost` returns, and the error of a file that is there and cannot be read, or nothing."""
     try:
-        return _flaw(path, sha256, size_bytes, checksums)
+        return _flaw(path, sha256, size_bytes, checksums), ""
     except MarkabError:
-        return "was altered"
+        return "was altered", ""
     except OSError as error:
-        is_gone = error.errno in _GONE and os.path.isdir(os.path.dirname(path))
-        return "was removed" if is_gone else None
+        if error.errno not in _GONE:
+            return None, error.strerror or str(error)
+        return "was removed" if os.path.isdir(os.path.dirname(path)) else None, ""
+
+
+def _is_missing(path: str) -> bool:
+    """Return whether nothing is there; not if it cannot be said, because a directory cannot be read."""
+    try:
+        os.lstat(path)
+    except OSError as error:
+        return error.errno in _GONE
+    return False
 
 
 def _flaw(path: str, sha256: str, size_bytes: int, checksums: FileChecksums) -> str:

@@ -6,6 +6,7 @@ that a directory named by mistake loses nothing else.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
@@ -13,6 +14,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
+from markab.errors import Problem
 from markab.transfers.content_links import content_path, keep_content
 
 RELIED_ON_S = 86400.0
@@ -56,6 +58,24 @@ class ContentStore:
 
     def __init__(self, directory: str) -> None:
         self.directory = directory
+
+    def problem(self) -> Problem | None:
+        """Return why nothing can be kept here, or be found; None if that is not so. Nothing is made."""
+        place = self.directory
+        while not os.path.lexists(place) and os.path.dirname(place) != place:
+            place = os.path.dirname(place)
+        if not os.path.isdir(place):
+            why = os.strerror(errno.ENOTDIR)
+        elif not os.access(place, os.R_OK | os.W_OK | os.X_OK):
+            why = os.strerror(errno.EACCES)
+        else:
+            return None
+        where = "" if place == self.directory else f" ({place!r})"
+        return Problem(
+            f"the content store {self.directory!r} cannot be used: {why}{where}; nothing is kept in it, and nothing found",
+            "check who may read and write it, or name another directory in markab.reuse.store",
+            kind="content-store",
+        )
 
     def path(self, sha256: str) -> str:
         """Return where a content is, if it is kept."""

@@ -20,7 +20,8 @@ SLURM = language("slurm")
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[FakeScheduler]:
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeScheduler]:
+    monkeypatch.chdir(tmp_path)  # as with Slurm, the output of a job is there if nothing else is asked for
     with fake_scheduler(tmp_path / "the site", "slurm") as made:
         yield made
 
