@@ -134,7 +134,7 @@ def test_all_that_is_known_of_a_task_that_was_left_out_is_in_its_json(left_out: 
         task.made[0].size_bytes,
     )
     assert found.pop("verdict").startswith("was not run: reused, as made by job tool_a_a of run ")
-    assert found == {"job": "a", "state": "reused"}
+    assert found == {"job": "a", "label": "", "state": "reused"}
 
 
 def test_every_view_of_a_task_that_was_left_out_names_job_run_and_date(left_out: tuple[Path, str]) -> None:
@@ -148,6 +148,31 @@ def test_every_view_of_a_task_that_was_left_out_names_job_run_and_date(left_out:
     (row,) = operations.list_jobs(run, ["reused"])
     assert (row["job"], row["attempts"]) == ("a", 0)
     assert operations.has_job(run, "a") and ("a", "reused") in operations.job_names(run)
+
+
+def test_a_task_that_was_left_out_is_named_by_its_label_or_transformation_and_shown_with_it(
+    tmp_path: Path,
+) -> None:
+    steps = [
+        Step("a", ["in"], "a.out", keys={"nodeLabel": "first fit"}),
+        Step("b", ["in"], "b.out", keys={"nodeLabel": "fit"}),
+        Step("c", ["in"], "c.out", keys={"nodeLabel": "fit"}),
+        Step("d", ["in"], "d.out", keys={"nodeLabel": "tool_a"}),
+    ]
+    lab = Lab(tmp_path, steps, {"in": "input\n"})
+    lab.run()
+    lab.steps[3].line = "edited"
+    run = lab.run().submit_dir
+
+    for name in ("a", "first fit"):
+        assert operations.why(run, name).text().startswith("a (first fit) was not run: reused")
+        assert operations.has_job(run, name)
+    assert "b (fit) was not run" in log_of(run, "tool_b")
+    assert {"first fit", "fit"} == {row["label"] for row in operations.list_jobs(run, ["reused"])}
+    with pytest.raises(MarkabError, match="several jobs") as several:
+        operations.why(run, "fit")
+    assert several.value.hint == "name one of them: b, c"
+    assert operations.why(run, "tool_a").to_json()["job"] == "tool_d_d"  # one that is planned comes first
 
 
 @pytest.mark.parametrize("follow", [False, True])

@@ -12,6 +12,7 @@ from markab.operations.tree_jobs import run_of_job
 
 if TYPE_CHECKING:
     from markab.plan.plan_file import PlanFile
+    from markab.plan.reused_tasks import ReusedTask
     from markab.reports.job_report import JobStory
     from markab.reports.reused_task import ReusedTaskReport
     from markab.reports.why import JobExplanation
@@ -45,7 +46,7 @@ def job_names(run: Run = None) -> Iterator[tuple[str, str]]:
     with closing(_open_plan(run)) as plan:
         for job in plan.jobs():
             yield job.id, job.label
-    yield from ((task, "reused") for task in _reused(run))
+    yield from ((task.task, task.label or "reused") for task in _reused(run))
 
 
 def parameters_of_run(run: Run = None) -> dict[str, str]:
@@ -75,7 +76,7 @@ def has_job(run: Run, job: str) -> bool:
         with closing(_open_plan(run)) as plan:
             find_job(plan, job)
     except MarkabError:
-        return job in _reused(run)
+        return any(job == task.task or task.is_called(job) for task in _reused(run))
     return True
 
 
@@ -101,12 +102,12 @@ def why(run: Run, job: str) -> JobExplanation | ReusedTaskReport:
     return read_why(*run_of_job(find_run(run), job))
 
 
-def _reused(run: Run) -> Iterator[str]:
-    """Yield the ids of the tasks that the plan of a run left out."""
+def _reused(run: Run) -> Iterator[ReusedTask]:
+    """Yield the tasks that the plan of a run left out."""
     from markab.plan.reused_tasks import read_reused_tasks
     from markab.plan.submit_dir import SubmitDir
 
-    return (task.task for task in read_reused_tasks(SubmitDir(find_run(run)).reused))
+    return read_reused_tasks(SubmitDir(find_run(run)).reused)
 
 
 def _open_plan(run: Run) -> PlanFile:

@@ -58,5 +58,5 @@ def _has_job(submit_dir: Path, job: str) -> bool:
         with closing(PlanFile(place.plan)) as plan:
             find_job(plan, job)
     except MarkabError:
-        return any(task.task == job for task in read_reused_tasks(place.reused))
+        return any(task.task == job or task.is_called(job) for task in read_reused_tasks(place.reused))
     return True

@@ -20,26 +20,11 @@ def find_job(plan: PlanFile, name: str) -> int:
     """
     if (position := plan.positions.get(name)) is not None:
         return position
-    ending = "_" + name.replace("/", "-")
-    for known, position in plan.positions.items():
-        # The ending alone may be that of a job the planner added: stage_in_local_local_0_0 is not task 0.
-        if known.endswith(ending) and any(task.id == name for task in plan.job(position).tasks):
-            return position
-    same = []
-    for position, job in enumerate(plan.jobs()):
-        if any(task.id == name for task in job.tasks):  # one of a cluster
-            return position
-        if name and _is_called(job, name):
-            same.append(position)
+    same = _named(plan, name)
     if len(same) == 1:
         return same[0]
     if same:
-        ids = [plan.outline[position].id for position in same]
-        more = f", … ({len(ids):,} in all)" if len(ids) > SHOWN else ""
-        raise MarkabError(
-            f"{name!r} is the label or transformation of several jobs",
-            hint=f"name one of them: {', '.join(ids[:SHOWN])}{more}",
-        )
+        raise several_named(name, [plan.outline[position].id for position in same])
     names = {known.partition("_")[2]: known for known in plan.positions}
     names |= dict(zip(plan.positions, plan.positions, strict=True))
     close = list(dict.fromkeys(names[known] for known in nearest(name, names)))
@@ -51,12 +36,44 @@ def find_job(plan: PlanFile, name: str) -> int:
     raise MarkabError(f"the run has no job {name!r}", hint=hint)
 
 
+def names_a_job(plan: PlanFile, name: str) -> bool:
+    """Return whether a name is that of a job or task, or the label or transformation of one or several."""
+    return name in plan.positions or bool(_named(plan, name))
+
+
+def several_named(name: str, ids: list[str]) -> MarkabError:
+    """Return the error for a label or transformation of several jobs, with their names."""
+    more = f", … ({len(ids):,} in all)" if len(ids) > SHOWN else ""
+    return MarkabError(
+        f"{name!r} is the label or transformation of several jobs",
+        hint=f"name one of them: {', '.join(ids[:SHOWN])}{more}",
+    )
+
+
+def is_called(name: str, label: str, transformation: str) -> bool:
+    """Return whether a name is a label, or a transformation with or without namespace and version."""
+    local = transformation.rpartition("::")[2]
+    return bool(name) and name in (label, transformation, local, local.partition(":")[0])
+
+
+def _named(plan: PlanFile, name: str) -> list[int]:
+    """Return the position of the job that runs a task of this id, else of all that have this label or transformation."""
+    ending = "_" + name.replace("/", "-")
+    for known, position in plan.positions.items():
+        # The ending alone may be that of a job the planner added: stage_in_local_local_0_0 is not task 0.
+        if known.endswith(ending) and any(task.id == name for task in plan.job(position).tasks):
+            return [position]
+    same = []
+    for position, job in enumerate(plan.jobs()):
+        if any(task.id == name for task in job.tasks):  # one of a cluster
+            return [position]
+        if _is_called(job, name):
+            same.append(position)
+    return same
+
+
 def _is_called(job: PlannedJob, name: str) -> bool:
-    """Return whether a name is the label of a job or one of its tasks, or the transformation of a task, with or without namespace and version."""
-    if job.tasks and name == job.label:
+    """Return whether a name is the label of a job or one of its tasks, or the transformation of a task."""
+    if job.tasks and name and name == job.label:
         return True
-    for task in job.tasks:
-        local = task.transformation.rpartition("::")[2]
-        if name in (task.node_label, task.transformation, local, local.partition(":")[0]):
-            return True
-    return False
+    return any(is_called(name, task.node_label, task.transformation) for task in job.tasks)

@@ -1,6 +1,7 @@
 """`reused.jsonl`: the tasks that a plan leaves out because an earlier run made what they make; one a line.
 
-    {"task": "fit_3", "key": "9f…", "run": "<uuid>", "job": "fit_3", "made": [{"lfn": …, "sha256": …, "size_bytes": …}]}
+    {"task": "fit_3", "key": "9f…", "run": "<uuid>", "job": "fit_3", "made": [{"lfn": …, "sha256": …, "size_bytes": …}],
+     "label": "3 digits", "transformation": "fit"}
 
 Written by the planner, with the policy `content` only, and only if there are such tasks. Reports read it; a run does
 not need it.
@@ -15,6 +16,7 @@ import msgspec
 
 from markab.errors import StorageError
 from markab.plan.atomic_file import replacing
+from markab.plan.job_lookup import is_called
 from markab.transfers.beneath import open_regular
 
 
@@ -26,7 +28,7 @@ class ReusedFile(msgspec.Struct, frozen=True):
     size_bytes: int
 
 
-class ReusedTask(msgspec.Struct, frozen=True):
+class ReusedTask(msgspec.Struct, frozen=True, omit_defaults=True):
     """A task that a plan leaves out."""
 
     task: str
@@ -37,6 +39,13 @@ class ReusedTask(msgspec.Struct, frozen=True):
     job: str
     """The job of that run."""
     made: list[ReusedFile]
+    label: str = ""
+    """The user's, or nothing."""
+    transformation: str = ""
+
+    def is_called(self, name: str) -> bool:
+        """Return whether a name is its label or transformation, with or without namespace and version."""
+        return is_called(name, self.label, self.transformation)
 
 
 def write_reused_tasks(path: Path, tasks: Iterable[ReusedTask]) -> None:

@@ -27,7 +27,7 @@ from markab.planner.known_results import KnownResults, known_results
 from markab.planner.task_files import outputs_of
 from markab.reuse.content_key import content_key
 from markab.reuse.result_index import Made, ResultEntry
-from markab.spec.model import Pfn
+from markab.spec.model import Pfn, transformation_name
 
 BY = "reuse_by_content"
 
@@ -263,5 +263,10 @@ def _leave_out(
         draft.reused[job] = undelivered
     for task in draft.tasks_of(job):
         files = [ReusedFile(one.lfn, one.sha256, one.size_bytes) for one in entry.made]
-        draft.reused_tasks.append(ReusedTask(task.id, jobs.keys[job], entry.run, entry.job, files))
+        transformation = transformation_name(task.namespace, task.name or "", task.version)
+        draft.reused_tasks.append(
+            ReusedTask(
+                task.id, jobs.keys[job], entry.run, entry.job, files, task.node_label or "", transformation
+            )
+        )
     draft.remove(job, BY, f"reused: as made by job {entry.job} of run {results.run_name(entry.run)}")
