@@ -91,7 +91,8 @@ TABLE = (
         "modulenotfounderror",
         r"ModuleNotFoundError: No module named '([\w.]+)'",
         "the Python module '{0}' is not installed where the job runs",
-        "install it for the Python that runs there (`python -m pip install {0}`), or put it into the container",
+        "if it is a file of yours, declare it as an input; else install it for the Python that runs there"
+        " (`python -m pip install {0}`), or put it into the container",
     ),
     _row(
         "missing-module",
