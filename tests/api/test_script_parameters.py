@@ -112,7 +112,7 @@ def test_all_that_is_wrong_is_told_with_the_line_of_the_parameter_and_its_type(
         ("parameter 'n' must be a whole number, and is 'many' (--set)", "its default is 20", "w.py", line),
         ("parameter 'flag' must be true or false, and is 'perhaps' (--set)", "its default is false", "w.py", line + 1),
         ("parameter 'tags' must be a list, each a whole number, and is '1,x' (--set)", "its default is 1", "w.py", line + 1),
-        ("parameter 'ratio' must be a number, and is '1' (--set)", "its default is 0.5", "w.py", line + 2),
+        ("parameter 'ratio' must be a number, and is a list, '1' (--set)", "its default is 0.5", "w.py", line + 2),
         ("parameter 'data' has no value; it must be a text", "add --set data=VALUE", "w.py", line + 4),
     ] == wrong.problems  # fmt: skip
     assert "n=20," in Path(__file__).read_text().splitlines()[line - 1]

@@ -130,8 +130,10 @@ def _values(declared: Sequence[_Parameter], call: Call) -> tuple[dict[str, Any],
         try:
             values[name] = one.read(given[name])
         except ValueError:
-            shown = as_text(given[name].value)
-            message = f"parameter {name!r} must be {one.what}, and is {shown!r} ({given[name].origin})"
+            value = given[name].value
+            is_wrong_list = not one.is_list and not isinstance(value, str)
+            shown = f"{'a list, ' if is_wrong_list else ''}{as_text(value)!r}"
+            message = f"parameter {name!r} must be {one.what}, and is {shown} ({given[name].origin})"
             wrong.append((name, message, "" if one.is_required else f"its default is {as_text(one.default)}"))
     return values, wrong
 
