@@ -405,6 +405,21 @@ def test_a_store_that_cannot_be_used_is_a_warning_of_the_plan(tmp_path: Path) ->
     assert repr(str(lab.store)) in warning.message and "markab.reuse.store" in warning.hint
 
 
+def test_a_result_that_cannot_be_read_is_a_warning_of_the_plan(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may = os.access
+    monkeypatch.setattr(
+        os,
+        "access",
+        lambda path, *more, **named: not str(path).endswith("/c.out") and may(path, *more, **named),
+    )
+
+    (warning,) = [one for one in lab.plan().warnings if one.kind == "unreadable-result"]
+
+    assert str(lab.results / "c.out") in warning.message and "Permission denied" in warning.message
+
+
 def test_files_of_replicas_that_have_results_are_said_not_to_count(lab: Lab) -> None:
     (lab.path / "cache.txt").write_text(f'c.out {lab.path}/data/in site="local"\n')
     lab.options["cache"] = [Path("cache.txt")]
@@ -423,6 +438,19 @@ def test_a_job_that_reads_what_is_made_anew_through_several_ways_stays(tmp_path:
     lab.steps[0].line = "edited"
 
     assert ["a", "b", "c"] == lab.run().executed
+
+
+def test_what_reads_a_file_that_comes_out_different_when_made_again_follows_it(tmp_path: Path) -> None:
+    steps = chain("a", "b", is_result=("a",))
+    steps[0].line = f"$(cat {tmp_path}/undeclared)"
+    lab = Lab(tmp_path, steps, {"in": "input\n"}, {"markab.reuse.store.size": "0"})
+    for text in ("first", "second"):
+        (tmp_path / "undeclared").write_text(text)
+        again = lab.run()
+        assert ["a", "b"] == again.executed
+        assert f"{text} - \ninput\n" == (lab.results / "a.out").read_text()
+        assert (lab.results / "b.out").read_text().endswith((lab.results / "a.out").read_text())
+        (lab.results / "a.out").unlink()
 
 
 def test_tasks_of_clusters_are_reused_one_by_one(tmp_path: Path) -> None:
