@@ -14,3 +14,9 @@ def joined_labels(labels: Iterable[str]) -> str:
     if len(found) <= NAMED:
         return " + ".join(found)
     return f"{' + '.join(found[: NAMED - 1])} + {len(found) - NAMED + 1:,} more"
+
+
+def is_called(name: str, label: str, transformation: str) -> bool:
+    """Return whether a name is a label, or a transformation with or without namespace and version."""
+    local = transformation.rpartition("::")[2]
+    return bool(name) and name in (label, transformation, local, local.partition(":")[0])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 
 from markab.errors import MarkabError
+from markab.plan.job_label import is_called
 from markab.plan.model import PlannedJob
 from markab.plan.plan_file import PlanFile
 from markab.spec.suggestions import nearest
@@ -48,12 +49,6 @@ def several_named(name: str, ids: list[str]) -> MarkabError:
         f"{name!r} is the label or transformation of several jobs",
         hint=f"name one of them: {', '.join(ids[:SHOWN])}{more}",
     )
-
-
-def is_called(name: str, label: str, transformation: str) -> bool:
-    """Return whether a name is a label, or a transformation with or without namespace and version."""
-    local = transformation.rpartition("::")[2]
-    return bool(name) and name in (label, transformation, local, local.partition(":")[0])
 
 
 def _named(plan: PlanFile, name: str) -> list[int]:

@@ -16,7 +16,7 @@ import msgspec
 
 from markab.errors import StorageError
 from markab.plan.atomic_file import replacing
-from markab.plan.job_lookup import is_called
+from markab.plan.job_label import is_called
 from markab.transfers.beneath import open_regular
 
 
