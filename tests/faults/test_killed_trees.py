@@ -5,7 +5,6 @@ The short form is in `tests/integration/test_sub_workflows.py`.
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -57,7 +56,7 @@ def test_a_tree_goes_on_after_each_of_many_kills(tmp_path: Path, kills: int, cha
             engine.send_signal(signal.SIGKILL)
             engine.wait()
             wait_until(lambda: not planners(submit_dir), what="a planner outlives its engine")  # noqa: B023
-            wait_until(lambda: not tasks_alive(tree), what="a task outlives its engine")  # noqa: B023
+            wait_until(lambda: not tree.has_tasks(), what="a task outlives its engine")  # noqa: B023
             for lock in tree.witness.glob("alive-*"):
                 lock.rmdir()
             if is_over:
@@ -66,18 +65,6 @@ def test_a_tree_goes_on_after_each_of_many_kills(tmp_path: Path, kills: int, cha
             FIGURES["trees of three levels"][phase(submit_dir)] += 1
         markab("run", submit_dir, cwd=tree.top)
         check(tree, submit_dir)
-
-
-def tasks_alive(tree: NestedTree) -> bool:
-    """Return whether a process runs the program of the tree."""
-    program = os.fsencode(tree.top / "step")
-    for entry in os.listdir("/proc"):
-        try:
-            if entry.isdigit() and program in Path(f"/proc/{entry}/cmdline").read_bytes().split(b"\0"):
-                return True
-        except OSError:
-            continue
-    return False
 
 
 def check(tree: NestedTree, submit_dir: Path) -> None:

@@ -142,6 +142,7 @@ def test_killed_while_it_plans_and_while_it_runs_a_tree_goes_on(tmp_path: Path) 
         engine.send_signal(signal.SIGKILL)
         engine.wait()
         wait_until(lambda: not planners(submit_dir), what="a planner outlives its engine")
+        wait_until(lambda: not tree.has_tasks(), what="a task outlives its engine")
         for lock in tree.witness.glob("alive-*"):
             lock.rmdir()
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -139,6 +140,18 @@ class NestedTree:
     def runs(self) -> list[str]:
         """Return the tasks that were run, in this order."""
         return (self.witness / "runs").read_text().split()
+
+    def has_tasks(self) -> bool:
+        """Return whether a process runs the program of the tree: those of a killed engine end after it."""
+        program = os.fsencode(self.top / "step")
+        for entry in os.listdir("/proc"):
+            try:
+                words = Path(f"/proc/{entry}/cmdline").read_bytes() if entry.isdigit() else b""
+            except OSError:
+                continue
+            if program in words.split(b"\0"):
+                return True
+        return False
 
     def check_results(self) -> None:
         """Every result is delivered, is right, and nothing ran twice at a time."""
