@@ -88,6 +88,8 @@ def test_a_mount_that_gives_the_machine_or_hides_the_job_is_refused(mount: str) 
         ("docker", "-v /data:/data:ro --network host", ["-v", "/data:/data:ro", "--network", "host"]),
         ("singularity", "--bind /cvmfs,/data:/d --nv -e", ["--bind", "/cvmfs,/data:/d", "--nv", "-e"]),
         ("docker", "--env '$(id);`id`'", ["--env", "$(id);`id`"]),
+        ("docker", "--pids-limit -1 --label=-x", ["--pids-limit", "-1", "--label=-x"]),
+        ("docker", "--read-only-tmpfs --init", ["--read-only-tmpfs", "--init"]),
     ],
 )
 def test_arguments_are_words(type_: str, text: str, words: list[str]) -> None:
@@ -118,12 +120,34 @@ def test_arguments_are_words(type_: str, text: str, words: list[str]) -> None:
             for text in ("--bind /:/host", "-B /dev", "--pwd /", "--fakeroot", "--writable", "x.sif")
         ),
         ("shifter", "--volume=/:/host"),
+        *((type_, "--help") for type_ in ("docker", "singularity", "shifter")),
+        *(
+            ("docker", text)
+            for text in ("--log-opt path=/home/ada/thesis", "--pull always", "--uidmap 0:1:1")
+        ),
+        *(("singularity", text) for text in ("--fusemount 'host:program /m'", "--pid-file /home/ada/thesis")),
     ],
 )
 def test_arguments_that_take_over_are_refused(type_: str, text: str) -> None:
     fault = split_container_arguments(text, type_)
     assert isinstance(fault, tuple), fault
     assert all(fault)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "--unknown --privileged",
+        "--unknown --volume=/:/host",
+        "--read-only-tmpfs --privileged",
+        "-e -v",
+        "--init --label",
+    ],
+)
+def test_an_option_that_may_have_no_value_hides_no_other(text: str) -> None:
+    fault = split_container_arguments(text, "docker")
+    assert isinstance(fault, tuple), fault
+    assert "value" in fault[0] or "'--privileged'" in fault[0]
 
 
 def test_references_are_what_follows_the_scheme() -> None:

@@ -82,6 +82,19 @@ _REFUSED = {
             "--volumes-from",
             "--label-file",
             "--env-file",
+            "--init-path",
+            "--log-driver",
+            "--log-opt",
+            "--pull",
+            "--uidmap",
+            "--gidmap",
+            "--subuidname",
+            "--subgidname",
+            "--hostuser",
+            "--chrootdirs",
+            "--preserve-fds",
+            "--use-api-socket",
+            "--help",
             "--env-host",
         ]
     ),
@@ -106,10 +119,18 @@ _REFUSED = {
             "-f",
             "--keep-privs",
             "--env-file",
+            "--cwd",
+            "--fusemount",
+            "--pid-file",
+            "--docker-login",
+            "--passphrase",
+            "--oci",
+            "--help",
+            "-h",
             "--app",
         ]
     ),
-    SHIFTER: frozenset(["--image", "-i", "--workdir", "-w", "--entrypoint", "--user", "-u"]),
+    SHIFTER: frozenset(["--image", "-i", "--workdir", "-w", "--entrypoint", "--user", "-u", "--help", "-h"]),
 }
 """What would contradict the command line that is made, or give power over the machine."""
 _FLAGS = {
@@ -130,7 +151,7 @@ _FLAGS = {
             "--unsetenv-all",
             "--disable-content-trust",
             "--passwd",
-            "--help",
+            "--read-only-tmpfs",
         ]
     ),
     "singularity": frozenset(
@@ -161,14 +182,20 @@ _FLAGS = {
             "--writable-tmpfs",
             "--compat",
             "--no-eval",
-            "--help",
-            "-h",
+            "--sharens",
+            "--underlay",
+            "--unsquash",
+            "--no-https",
+            "--disable-cache",
+            "--oom-kill-disable",
         ]
     ),
-    SHIFTER: frozenset(["--clearenv", "-e", "--verbose", "-v", "--help", "-h"]),
+    SHIFTER: frozenset(["--clearenv", "-e", "--verbose", "-v"]),
 }
 """Options without a value."""
 _OPTION = re.compile(r"-[A-Za-z]\Z|--[A-Za-z][A-Za-z0-9-]*(?:=.*)?\Z", re.DOTALL)
+
+_LIKE_OPTION = re.compile(r"-(?![0-9])")
 
 
 def registry_reference(image: str) -> tuple[str, str] | None:
@@ -260,7 +287,8 @@ def _is_within(path: str, top: str) -> bool:
 def split_container_arguments(text: str, type_: str) -> list[str] | Fault:
     """Return the words of `container.arguments`, or what is wrong with them.
 
-    Every word must be an option or the value of one: a further word would be taken for the image.
+    Every word must be an option or the value of one: a further word would be taken for the image. A value that
+    looks like an option is refused: of an option that has none, which is not known here, it would be the next one.
     """
     try:
         words = shlex.split(text)
@@ -280,7 +308,12 @@ def split_container_arguments(text: str, type_: str) -> list[str] | Fault:
                 "leave it out: Markab sets it, or it would give power over the machine",
             )
         if not equals and name not in _FLAGS[type_]:
-            value = next(rest, "")
+            value = next(rest, "-")
+            if _LIKE_OPTION.match(value):
+                return (
+                    f"have the option {name!r} without a value",
+                    "write the value after it; as --option=VALUE if it begins with '-', and --option=true if there is none",
+                )
         if name in _MOUNTING[type_] and (fault := _bound_fault(value)):
             return fault
     return words
