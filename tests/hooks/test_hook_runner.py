@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -140,3 +141,22 @@ def test_hooks_find_the_program_markab(tmp_path: Path) -> None:
     runner.finish(patience_s=60)
 
     assert told(submit_dir)[0].endswith(os.path.dirname(sys.executable))
+
+
+def test_who_reads_what_a_run_prints_waits_for_no_hook(tmp_path: Path) -> None:
+    submit_dir = run(tmp_path, *STORY, cmd="echo $$ > pid.tmp; mv pid.tmp pid; exec sleep 600")
+    child = subprocess.Popen([*COMMAND, str(submit_dir)], stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert child.stdin is not None and child.stderr is not None
+    wait_until((submit_dir / "pid").exists)
+
+    child.stdin.close()
+    readable, _, _ = select.select([child.stderr], [], [], 60)
+
+    is_at_its_end = bool(readable) and child.stderr.read(1) == b""
+    assert child.poll() is None, "the hook goes on"
+    for line in Path(f"/proc/{child.pid}/task/{child.pid}/children").read_text().split():
+        os.kill(int(line), signal.SIGKILL)
+    child.kill()
+    child.wait()
+    child.stderr.close()
+    assert is_at_its_end, "a process that goes on holds it open"

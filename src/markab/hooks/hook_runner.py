@@ -153,9 +153,13 @@ def main(argument: str) -> None:
     own = os.path.dirname(sys.executable)  # so that hooks find `markab`
     environment = {**os.environ, "PATH": os.pathsep.join(filter(None, (os.environ.get("PATH"), own)))}
     try:
-        tree, is_over = HookTree(submit_dir, environment), False
+        tree, is_over, detach_s = HookTree(submit_dir, environment), False, float("inf")
         while True:
-            is_over = is_over or _closed_within(IDLE_S if tree.is_idle else BUSY_S)
+            if not is_over and (is_over := _closed_within(IDLE_S if tree.is_idle else BUSY_S)):
+                detach_s = time.monotonic() + PATIENCE_S
+            if time.monotonic() >= detach_s:
+                _leave_standard_error()
+                detach_s = float("inf")
             if is_over and not tree.is_idle:
                 time.sleep(BUSY_S)
             is_read = tree.turn()
@@ -164,6 +168,13 @@ def main(argument: str) -> None:
     except MarkabError as error:
         if submit_dir.exists():
             sys.exit(f"hooks of the run: {error}")
+
+
+def _leave_standard_error() -> None:
+    """Let go of the standard error of the run: who reads it to its end (`markab run 2>&1 | tee`) waits for no hook."""
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 2)
+    os.close(nothing)
 
 
 def _closed_within(seconds: float) -> bool:
