@@ -10,9 +10,11 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from kit.waiting import wait_until
+from markab.plan.model import SoftwareEnvironment
 from markab.worker.environment_modules import changed_variables
 from markab.worker.failure import AttemptFailed
 from markab.worker.software_environment import (
@@ -99,6 +101,13 @@ def test_other_content_is_another_environment(machine: Machine, change: dict[str
 
     assert place != environment_directory({**PIP, **change}, machine.environ)
     assert place == environment_directory(dict(PIP), {**machine.environ, "LANG": "C"})
+
+
+def test_an_empty_list_of_packages_is_an_environment_too(machine: Machine) -> None:
+    plan_entry = msgspec.to_builtins(SoftwareEnvironment("pip", "requirements.txt"))
+    _, entry = machine.use(plan_entry)
+
+    assert Path(entry["directory"], READY).exists() and (machine.top / "read").read_text() == ""
 
 
 def test_what_was_left_unfinished_is_made_again(machine: Machine) -> None:

@@ -147,7 +147,7 @@ def environment_directory(definition: Definition, environ: Mapping[str, str]) ->
     """Return where an environment is, or will be. Raises AttemptFailed if the user has no cache."""
     tool = definition["tool"]
     python = [sys.implementation.name, platform.python_version(), sys.prefix] if tool == "pip" else []
-    parts = [tool, definition["file"], definition["text"], platform.machine(), *python]
+    parts = [tool, definition["file"], definition.get("text", ""), platform.machine(), *python]
     digest = hashlib.sha256("\0".join(parts).encode("utf-8")).hexdigest()
     return os.path.join(environments_directory(environ), "%s-%s" % (tool, digest[:32]))
 
@@ -269,7 +269,7 @@ def _build(
 ) -> Dict[str, Any]:
     tool, name = definition["tool"], definition["file"]
     file = os.path.join(directory, name)
-    _write(file, definition["text"])
+    _write(file, definition.get("text", ""))  # a plan leaves out what is empty
     environ = {key: value for key, value in environ.items() if key not in _NOT_FOR_BUILDERS}
     prefix = _prefix(tool, directory)
     lists = []  # type: List[str]
