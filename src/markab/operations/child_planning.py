@@ -14,6 +14,7 @@ import signal
 import sys
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,8 @@ _CATALOGS = {
     "pegasus.catalog.transformation.file": "transformations.yml",
 }
 """Properties that name the catalogs, with their default names."""
+HINTS = 3
+"""So many are recorded of a planning that fails."""
 _SAID_BEFORE = ("no-output-site", "unknown-property", "unknown-profile")
 """Kinds of warnings that the plan of the parent gave as well."""
 
@@ -67,12 +70,20 @@ def main() -> None:
         answers.write(msgspec.json.encode(answer_of(decode(line))) + b"\n")
 
 
+def hints_of(error: DocumentError | PlanningError) -> str:
+    """Return what helps against the problems of an error: its first hints, each once."""
+    hints = dict.fromkeys(problem.hint for problem in error.problems if problem.hint)
+    return "; ".join(islice(hints, HINTS))
+
+
 def answer_of(request: PlanRequest) -> PlanAnswer:
     """Plan a sub-workflow; return how that ended."""
     try:
         warnings = plan_child(request)
     except (DocumentError, PlanningError) as error:
-        return PlanAnswer(request.attempt, ErrorKind.PLANNING, f"it cannot be planned: {error}", error.hint)
+        return PlanAnswer(
+            request.attempt, ErrorKind.PLANNING, f"it cannot be planned: {error}", hints_of(error)
+        )
     except StorageError as error:
         return PlanAnswer(request.attempt, kind_of(error), f"it cannot be planned: {error}", error.hint)
     except MarkabError as error:
