@@ -169,12 +169,17 @@ def _options(command: click.Command, context: click.Context) -> Iterator[str]:
 def _program_pages() -> Iterator[tuple[str, str]]:
     """Yield name and page of each program that has no table of options, only a usage text."""
     from markab.cli import keg_program
-    from markab.worker import kickstart_options, pegasus_cluster, pegasus_integrity
+    from markab.worker import kickstart_options, pegasus_checkpoint, pegasus_cluster, pegasus_integrity
 
     for name, usage, summary in (
         ("pegasus-keg", keg_program.USAGE, "Simulate a program of a job; `markab keg` is the same."),
         ("pegasus-cluster", pegasus_cluster.USAGE, "Run a list of commands."),
         ("pegasus-kickstart", kickstart_options.USAGE, "Run a program, and write a record of it."),
+        (
+            "pegasus-checkpoint",
+            pegasus_checkpoint.USAGE,
+            "Pack files of a job into a checkpoint while it runs.",
+        ),
         ("pegasus-integrity", pegasus_integrity.USAGE, "Compute checksums of files, or verify them."),
     ):
         yield name, "\n".join([f"# {name}", "", summary, "", "```", usage.rstrip(), "```", ""])
