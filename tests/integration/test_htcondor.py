@@ -15,11 +15,15 @@ from integration.tools import ends_of, job_line, journal, markab, plan, write_wo
 from kit.htcondor_pool import Pool
 from kit.htcondor_site import shell_catalog, write_sites
 from kit.waiting import PATIENCE_S, wait_until
-from markab.executors.base import Attempt, Seen
+from markab.executors.attempt_id import AttemptId
+from markab.executors.base import Attempt, RunContext, Seen
+from markab.executors.htcondor import executor
 from markab.executors.htcondor.executor import HTCondorExecutor, make_schedd
+from markab.executors.htcondor.run_files import RunFiles
 from markab.executors.htcondor.schedd import Schedd
 from markab.executors.htcondor.tools import Tools
 from markab.plan.model import BatchRequest, Output
+from markab.plan.plan_file import PlanFile
 
 pytestmark = pytest.mark.integration
 
@@ -80,6 +84,47 @@ def test_profiles_of_a_workflow_reach_the_job(htcondor: Pool, tmp_path: Path) ->
     facts = dict(line.split(" = ", 1) for line in (tmp_path / "out/ad").read_text().splitlines())
     assert facts.pop("Args", "").find("evil") == -1
     assert facts == {"ProjectName": '"CMS"', "RequestMemory": "123", "RequestCpus": "2", "Rank": "Memory"}
+
+
+def test_a_container_that_htcondor_starts_is_one_for_condor_submit(htcondor: Pool, tmp_path: Path) -> None:
+    write_sites(tmp_path, condor={"universe": "container"})
+    at = {"name": "pool", "pfn": "/bin/sh", "type": "installed", "container": "box"}
+    box = {"name": "box", "type": "docker", "image": "docker:///library/python:3-slim"}
+    catalog = {"containers": [box], "transformations": [{"name": "sh", "sites": [at]}]}
+    job = job_line("a", "sh", "-c true", outputs=[])
+    workflow = write_workflow(tmp_path, [job], transformationCatalog=catalog)
+    submit_dir = plan(workflow, "--sites", "pool", "--output-dir", tmp_path / "out", cwd=tmp_path)
+    planned = next(job for job in PlanFile(submit_dir / "plan.jsonl").jobs() if job.id == "sh_a")
+    files = RunFiles(str(submit_dir), "u", "w")
+    context = RunContext("u", "w", str(submit_dir), "full", 1, 1, None)
+    attempt = Attempt(AttemptId("u", 1, 1), planned, context, str(tmp_path), "/work")
+    path = files.write_submission(files.fill(attempt), [attempt])
+
+    ads = tmp_path / "ads"
+    htcondor.command("condor_submit", "-dry-run", str(ads), str(path))
+    facts = dict(line.split("=", 1) for line in ads.read_text().splitlines() if "=" in line)
+    assert facts["ContainerImage"] == '"docker://library/python:3-slim"' and facts["WantContainer"] == "true"
+    assert "HasContainer" in facts["Requirements"] or "HasSingularity" in facts["Requirements"]
+    assert facts["MarkabJob"] == "1" and "worker.zip" in facts["TransferInput"]
+
+
+def test_a_container_that_no_node_can_start_waits_with_the_words_of_the_pool(
+    htcondor: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(executor, "QUERY_EVERY_S", 1.0)
+    bench = open_pool_bench(htcondor, tmp_path)
+    try:
+        asked = {"universe": "container", "container_image": "docker://python:3-slim"}
+        attempt = bench.start("true", asked)
+        wait_until(
+            lambda: any("no match" in one.reason for one in bench.executor.wait(0.2)),
+            what="nothing is said of why it waits",
+        )
+        bench.executor.cancel([attempt.id])
+        assert bench.error(attempt)["kind"] == "cancelled"
+    finally:
+        bench.executor.close()
+        htcondor.clear()
 
 
 # -- jobs, one by one ------------------------------------------------------------------------------

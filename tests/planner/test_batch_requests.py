@@ -131,6 +131,61 @@ def test_keys_of_condor_are_passed_on_but_for_those_that_are_read_or_prohibited(
     ]
 
 
+def test_a_command_that_markab_gives_itself_is_named_with_the_reason_and_a_remedy(bench: Bench) -> None:
+    condor = {
+        "transfer_output_files": "a.log",
+        "Log": "/tmp/log",
+        "+MarkabJob": "1",
+        "when_to_transfer_output": "ON_EXIT_OR_EVICT",
+        "should_transfer_files": "YES",
+        "leave_in_queue": "False",
+    }
+    add_site(bench, profiles={"pegasus": {"style": "condor"}, "condor": condor})
+    made = planned(bench, task("a"), task("b"))
+
+    assert made["tool_a"].batch == BatchRequest(attributes={"leave_in_queue": "False"})
+    of = "(2 jobs, the first is 'a')"
+    assert sorted((warning.message, warning.hint) for warning in made.planned.warnings) == [
+        (
+            f"profile condor.+MarkabJob ('1') is not passed on to HTCondor: Markab finds its jobs in the queue by it {of}",
+            "choose another name",
+        ),
+        (
+            "profile condor.Log ('/tmp/log') is not passed on to HTCondor: "
+            f"Markab reads what becomes of jobs in a log of its own {of}",
+            "remove it",
+        ),
+        (
+            f"profile condor.transfer_output_files ('a.log') is not passed on to HTCondor: what comes back is what the job declares {of}",
+            "declare the files as outputs of the job",
+        ),
+        (
+            "profile condor.when_to_transfer_output ('ON_EXIT_OR_EVICT') is not passed on to HTCondor: "
+            f"the data configuration says how files travel {of}",
+            "choose it with -D pegasus.data.configuration=condorio, nonsharedfs or sharedfs",
+        ),
+    ]
+
+
+def test_a_command_that_looks_like_a_slip_is_passed_on_and_named(bench: Bench) -> None:
+    condor = {"requirement": "HasThing"}
+    add_site(bench, profiles={"pegasus": {"style": "condor"}, "condor": condor})
+    made = planned(bench, task("a"))
+
+    assert made["tool_a"].batch == BatchRequest(attributes=condor)
+    [warning] = made.planned.warnings
+    assert "condor.requirement is not known here, and is passed on" in warning.message
+    assert warning.hint == "did you mean 'requirements'?"
+
+
+@pytest.mark.parametrize("universe", ["vm", "java", "parallel", "Standard"])
+def test_a_universe_that_cannot_start_the_worker_is_refused(bench: Bench, universe: str) -> None:
+    add_site(bench, profiles={"pegasus": {"style": "condor"}, "condor": {"universe": universe}})
+    with pytest.raises(PlanningError, match=f"universe '{universe.lower()}' can start") as caught:
+        planned(bench, task("a"))
+    assert "container, docker, grid, local, scheduler, vanilla" in caught.value.problems[0].hint
+
+
 def test_compute_jobs_count_against_a_limit_of_the_pool_if_asked(bench: Bench) -> None:
     add_site(bench)
     tasks = task("a"), task("b", profiles={"condor": {"concurrency_limits": "licence:2"}})

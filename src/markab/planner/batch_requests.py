@@ -18,12 +18,12 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from markab.errors import Problem
+from markab.plan.condor_commands import is_reserved
 from markab.plan.model import LOCAL, BatchRequest
 from markab.planner.site_executors import BATCH_SYSTEMS
 from markab.spec import units
 from markab.spec.model import Profiles
 from markab.spec.profile_expression import Value, WrongExpression, evaluate
-from markab.spec.profile_keys import KEYS, Effect
 from markab.spec.profiles import Resources, is_condor_expression
 
 CONCURRENCY_LIMITS = "pegasus.condor.concurrency.limits"
@@ -51,7 +51,6 @@ _UNSAID: Mapping[str, frozenset[str]] = {
 
 _RESOURCES = frozenset({"request_cpus", "request_memory", "request_disk", "request_gpus"})
 """Keys of `condor` that are requests of every job; as expressions, only HTCondor can compute them."""
-_DROPPED = frozenset(key for key, effect in KEYS["condor"].items() if effect is Effect.DROPPED)
 
 
 def is_unsaid(namespace: str, key: str, executor: str) -> bool:
@@ -177,7 +176,7 @@ def _attributes(profiles: Profiles, counts_in_pool: bool) -> dict[str, str]:
     found = {
         key: value
         for key, value in profiles.get("condor", {}).items()
-        if key not in _DROPPED and (key not in _RESOURCES or is_condor_expression("condor", value))
+        if not is_reserved(key) and (key not in _RESOURCES or is_condor_expression("condor", value))
     }
     if counts_in_pool:
         own = found.get("concurrency_limits", "").strip()

@@ -81,6 +81,10 @@ class Recipes:
                 raise Unknown(
                     "a launcher starts its program (gridstart.launcher or pegasus_lite_env_source), and may change what it does"
                 )
+            if program.executable.container is not None and program.container is None:
+                raise Unknown(
+                    "HTCondor starts its container (condor.universe), whose image Markab does not see"
+                )
             if program.container is not None and (why := _undeclared(program.container)):
                 raise Unknown(why)
             if which := script_of(program.profiles.get("dagman", {})):

@@ -43,6 +43,7 @@ from markab.planner.placement import (
     staged_executables,
     staged_images,
 )
+from markab.planner.pool_container import is_started_by_pool, with_image
 from markab.planner.site_choice import POLICIES, SiteChoice
 from markab.planner.site_directories import shared_scratch, unknown_site
 from markab.planner.site_executors import (
@@ -242,6 +243,8 @@ class _Selector:
             profiles = merge_profiles(transformation_profiles, of_site, own, self.property_profiles)
         executor = executor_of(site)
         profiles = with_globus_requests(profiles, executor, task.id, context.problems)
+        if executable.container is not None and is_started_by_pool(profiles, executor):
+            profiles = with_image(executable.container, profiles, needed_by, context)
         data = _data_configuration(profiles, context, needed_by)
         if data is None:
             return None
@@ -296,7 +299,7 @@ class _Selector:
         site: Site,
         needed_by: str,
     ) -> Program:
-        if executable.container is None:
+        if executable.container is None or is_started_by_pool(profiles, executor_of(site)):
             launcher = launcher_of(profiles, site, self.context, needed_by)
             return Program(executable, requires, profiles, launcher)
         return Program(

@@ -11,6 +11,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from markab.errors import Problem
+from markab.plan.condor_commands import (
+    IMAGE_COMMANDS,
+    UNIVERSES,
+    is_reserved,
+    lacks_image,
+    says_the_same,
+    universe_of,
+    why_reserved,
+)
 from markab.plan.model import LOCAL
 from markab.planner.batch_requests import is_batch_key, is_unsaid
 from markab.planner.child_plans import CATEGORY as SUB_WORKFLOW_CATEGORY
@@ -74,6 +83,14 @@ class _Requests:
     """Executor → profiles for HTCondor or a batch system that have no effect on its jobs."""
     expressions: dict[tuple[str, str], _Jobs] = field(default_factory=dict)
     """Profiles that have an effect, and whose value is an expression that only HTCondor evaluates."""
+    commands: dict[tuple[str, str], _Jobs] = field(default_factory=dict)
+    """Commands for HTCondor that Markab gives itself, each with its value."""
+    unknown: dict[str, _Jobs] = field(default_factory=dict)
+    """Those that are passed on, and look like a slip."""
+    universes: dict[str, _Jobs] = field(default_factory=dict)
+    """Of HTCondor, in which no worker can be started."""
+    imageless: dict[str, _Jobs] = field(default_factory=dict)
+    """Those that start a container, of jobs that name none."""
     containers: dict[str, _Jobs] = field(default_factory=dict)
     """Those that no program of this machine can start."""
     lacking: dict[str, tuple[str, list[str]]] = field(default_factory=dict)
@@ -93,6 +110,7 @@ def warn_of_unmet_requests(draft: Draft, context: Context) -> None:
             f"profile {namespace}.{key} is an expression of HTCondor, and counts as not given ({jobs})",
             "write a number, or give the profile in the namespace 'pegasus'",
         )
+    _commands(requests, context)
     _limits(draft, context)
     for container, jobs in requests.containers.items():
         program, transformations = requests.lacking[container]
@@ -112,9 +130,25 @@ def _requests(draft: Draft, context: Context) -> _Requests:
     for task, program, number, site in _programs(draft):
         found.sites.setdefault(site, _Jobs()).add(number, task.id)
         executor = executor_of(context.sites[site])
+        if executor == HTCONDOR:
+            commands = program.profiles.get("condor", {})
+            universe = universe_of(commands)
+            if universe not in UNIVERSES:
+                found.universes.setdefault(universe, _Jobs()).add(number, task.id)
+            elif lacks_image(commands) and program.executable.container is None:
+                found.imageless.setdefault(universe, _Jobs()).add(number, task.id)
         for namespace, keys in program.profiles.items():
             for key, value in keys.items() if namespace != "env" else ():
                 table = found.profiles
+                if namespace == "condor" and executor == HTCONDOR:
+                    effect = effect_of(namespace, key)
+                    if effect is not Effect.DROPPED and is_reserved(key):
+                        if not says_the_same(key, value):
+                            found.commands.setdefault((key, value), _Jobs()).add(number, task.id)
+                        continue
+                    if effect is None:
+                        found.unknown.setdefault(key, _Jobs()).add(number, task.id)
+                        continue
                 if is_condor_expression(namespace, value) and key in READ_OF_CONDOR:
                     if executor == HTCONDOR:
                         continue  # it is passed on
@@ -239,6 +273,36 @@ def _profiles(profiles: dict[tuple[str, str], _Jobs], context: Context) -> None:
             )
         elif effect is Effect.NOT_YET:
             context.warn("unsupported", f"profile {name} does nothing in this version ({jobs})")
+
+
+def _commands(requests: _Requests, context: Context) -> None:
+    """Name commands for HTCondor that are not passed on, with the reason; and those that are, and look like a slip."""
+    for (key, value), jobs in requests.commands.items():
+        why, remedy = why_reserved(key) or ("Markab gives it itself", "remove it")
+        given = f"profile condor.{key} ({value!r})" if value else f"profile condor.{key}"
+        context.warn("prohibited-profile", f"{given} is not passed on to HTCondor: {why} ({jobs})", remedy)
+    for key, jobs in requests.unknown.items():
+        name = f"condor.{key}"
+        context.warnings.append(
+            Problem(
+                f"profile {name} is not known here, and is passed on to HTCondor as it is ({jobs})",
+                f"did you mean {likely_key('condor', key)!r}?",
+                *_place_of_key(name, key, context),
+                kind="unknown-profile",
+            )
+        )
+    for universe, jobs in requests.universes.items():
+        context.unsupported(
+            "no-universe",
+            f"no job of HTCondor's universe {universe!r} can start Markab's worker ({jobs})",
+            f"let the profile condor.universe be one of {', '.join(sorted(UNIVERSES))}",
+        )
+    for universe, jobs in requests.imageless.items():
+        context.unsupported(
+            "container",
+            f"HTCondor's universe {universe!r} is asked for, and no image ({jobs})",
+            f"give the transformation a container, or the profile condor.{IMAGE_COMMANDS[universe]}",
+        )
 
 
 def _first_few(texts: list[str]) -> str:

@@ -92,8 +92,9 @@ def test_further_files_of_a_profile_go_along() -> None:
     assert made["transfer_input_files"] == "spec.json, scratch, ../worker.zip, /data/a, osdf:///b"
 
 
-def test_a_job_of_the_universe_local_uses_the_worker_where_it_is_and_transfers_nothing() -> None:
-    made = commands(batch=profiles(universe="local"))
+@pytest.mark.parametrize("universe", ["local", "Scheduler"])
+def test_a_job_of_the_submit_host_uses_the_worker_where_it_is_and_transfers_nothing(universe: str) -> None:
+    made = commands(batch=profiles(universe=universe))
 
     assert made["arguments"] == "\"'/runs/r 1,a/htcondor/0abc/worker.zip'\""
     assert not [key for key in made if "transfer" in key]
@@ -104,6 +105,14 @@ def test_a_container_of_htcondor_is_a_matter_of_profiles() -> None:
 
     assert made["universe"] == "container" and made["container_image"] == "docker://alpine:3"
     assert made["should_transfer_files"] == "YES"
+
+
+def test_a_machine_is_kept_for_the_next_job_unless_a_profile_says_otherwise() -> None:
+    assert int(commands()["keep_claim_idle"]) > 0
+    assert commands(batch=profiles(Keep_Claim_Idle="0"))["Keep_Claim_Idle"] == "0"
+    assert "keep_claim_idle" not in commands(batch=profiles(Keep_Claim_Idle="0"))
+    assert "keep_claim_idle" not in commands(batch=profiles(universe="grid", grid_resource="batch slurm"))
+    assert "keep_claim_idle" not in commands(batch=profiles(universe="scheduler"))
 
 
 def test_for_a_batch_system_behind_the_universe_grid_requests_are_translated() -> None:

@@ -14,13 +14,25 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from markab.executors.htcondor.event_log import attempt_note
-from markab.plan.condor_commands import is_reserved
+from markab.plan.condor_commands import (
+    CLAIMING_UNIVERSES,
+    SUBMIT_HOST_UNIVERSES,
+    is_reserved,
+    universe_of,
+)
 from markab.plan.model import PlannedJob
 
 OVERTIME_S = 900
 """HTCondor ends a job so long after the limit that the worker keeps: its time includes the transfer of files.
 
 `allowed_execute_duration` would not, but HTCondor 23.9 does not keep it for a job that has `transfer_output_files`.
+"""
+
+KEPT_CLAIM_S = 10
+"""A machine is kept so long after a job for the next one, which then starts without a round of matching.
+
+The next job of a chain is submitted when the engine has the end of the one before it; without this, the schedd has given the
+machine back by then. The time counts as use of the machine. `keep_claim_idle = 0` as a profile turns it off.
 """
 
 
@@ -73,9 +85,7 @@ def submit_text(job: PlannedJob, place: JobPlace, files: Sequence[str]) -> str:
     given = {key: value for key, value in _given(job).items() if not is_reserved(key)}
     keys = {key.lower() for key in given}
     moved = _split(_take(given, "transfer_input_files"))
-    universe = next(
-        (value.strip().lower() for key, value in given.items() if key.lower() == "universe"), "vanilla"
-    )
+    universe = universe_of(given)
     directory = _escaped(str(place.directory))
     commands: dict[str, str] = {
         "executable": f"{directory}/{place.start.name}",
@@ -92,7 +102,7 @@ def submit_text(job: PlannedJob, place: JobPlace, files: Sequence[str]) -> str:
         "My.MarkabJob": "$(job)",
         "My.MarkabAttempt": "$(number)",
     }
-    if universe == "local":
+    if universe in SUBMIT_HOST_UNIVERSES:
         commands["arguments"] = arguments([str(place.worker)])
     else:
         commands |= {
@@ -102,6 +112,10 @@ def submit_text(job: PlannedJob, place: JobPlace, files: Sequence[str]) -> str:
             "transfer_input_files": ", ".join([*files, f"../{place.worker.name}", *moved]),
             "transfer_output_files": "scratch, attachments",
         }
+    if universe in CLAIMING_UNIVERSES:
+        commands["keep_claim_idle"] = str(KEPT_CLAIM_S)
+    if "keep_claim_idle" in keys:
+        commands.pop("keep_claim_idle", None)
     wanted = _requested(job) | (_batch_requested(job) if universe == "grid" else {})
     commands |= {key: value for key, value in wanted.items() if key.lower() not in keys}
     lines = [f"{key} = {value}" for key, value in (commands | given).items()]
