@@ -29,6 +29,7 @@ from markab.transfers.base import Stop
 from markab.transfers.error_kinds import ErrorKind
 from markab.worker.environment_modules import load_modules
 from markab.worker.failure import AttemptFailed
+from markab.worker.user_cache import user_cache
 
 READY = "markab-ready.json"
 LOOK_S = 0.05
@@ -130,17 +131,14 @@ class Environments(object):
 def environments_directory(environ: Optional[Mapping[str, str]] = None) -> str:
     """Return the directory of all environments of a user, by default of this process. Raises AttemptFailed if there is no cache."""
     environ = os.environ if environ is None else environ
-    base = environ.get("XDG_CACHE_HOME", "")
-    if not os.path.isabs(base):
-        home = environ.get("HOME") or os.path.expanduser("~")
-        base = os.path.join(home, ".cache")
-    if not os.path.isabs(base):
+    base = user_cache(environ)
+    if not base:
         raise AttemptFailed(
             ErrorKind.ENVIRONMENT,
             "there is no directory for software environments",
             "set HOME or XDG_CACHE_HOME",
         )
-    return os.path.join(base, "markab", "environments")
+    return os.path.join(base, "environments")
 
 
 def environment_directory(definition: Definition, environ: Mapping[str, str]) -> str:

@@ -21,6 +21,7 @@ from markab.executors.htcondor.executor import HTCondorExecutor
 @pytest.fixture(autouse=True)
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "LOOK_EVERY_S", 0.005)
+    monkeypatch.setattr(module, "LOOK_EVERY_AT_MOST_S", 0.005)
     monkeypatch.setattr(module, "AGAIN_AFTER_S", 0.02)
     monkeypatch.setattr(module, "SETTLES_AFTER_S", 0.02)
 
@@ -104,8 +105,7 @@ def test_the_sandbox_is_removed_once_the_end_is_recorded(bench: Bench, tmp_path:
     bench.until_seen(Seen.ENDED)
     assert list(tmp_path.glob("htcondor/*/1.1")), "the engine may end before it has recorded that"
 
-    bench.executor.wait(0.0)
-    assert not list(tmp_path.glob("htcondor/*/1.1"))
+    bench.until(lambda: not list(tmp_path.glob("htcondor/*/1.1")))
 
 
 def test_a_job_that_is_evicted_is_queued_again_and_is_the_same_attempt(bench: Bench) -> None:
@@ -344,6 +344,48 @@ def test_a_job_that_the_queue_and_the_history_do_not_know_is_lost_after_a_second
 
     assert "neither in the queue" in bench.until_seen(Seen.LOST).reason
     assert "MarkabJob == 1 && MarkabAttempt == 1" in bench.schedd.removals[-1], "it can not start any more"
+
+
+def test_a_job_is_lost_only_when_it_is_sure_that_it_cannot_start(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "QUERY_EVERY_S", 0.02)
+    bench.submit()
+    remove, refused = bench.schedd.remove, []
+
+    def fail_twice(constraint: str) -> None:
+        assert not any(one.seen is Seen.LOST for one in bench.reports)
+        if len(refused) < 2:
+            refused.append(constraint)
+            raise ExecutorUnavailable("no answer")
+        remove(constraint)
+
+    monkeypatch.setattr(bench.schedd, "remove", fail_twice)
+    bench.schedd.jobs.clear()
+
+    bench.until_seen(Seen.LOST)
+    assert len(refused) == 2
+
+
+def test_jobs_of_which_nothing_is_new_are_not_looked_at(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[str] = []
+    say = HTCondorExecutor._say
+    monkeypatch.setattr(
+        HTCondorExecutor, "_say", lambda self, job: (looked.append(job.attempt.job.id), say(self, job))[1]
+    )
+    bench.submit(*[bench.attempt(n) for n in range(1, 6)])
+    bench.until_seen(Seen.QUEUED, 5)
+    job = bench.schedd.find(3)
+    for number in range(1, 8):
+        bench.schedd.execute(job)
+        bench.until_seen(Seen.RUNNING, number)
+        bench.schedd.evict(job)
+        bench.until_seen(Seen.QUEUED, 5 + number)
+
+    assert looked.count("wc_j3") > 10
+    assert looked.count("wc_j5") <= 2, "when it is submitted, and when the log has that"
 
 
 def test_a_query_that_fails_is_no_jobs_failure(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

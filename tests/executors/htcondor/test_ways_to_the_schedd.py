@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from markab.errors import ExecutorUnavailable
-from markab.executors.htcondor import bindings, tools
+from markab.executors.htcondor import bindings, gateway, tools
 from markab.executors.htcondor.bindings import Bindings
 from markab.executors.htcondor.event_log import JobId
 from markab.executors.htcondor.schedd import SubmissionRefused, ids_constraint, refusal
@@ -153,6 +155,25 @@ def test_a_machine_without_htcondor_gives_an_error_and_no_hang(monkeypatch: pyte
     with pytest.raises(ExecutorUnavailable):
         schedd.query("true")
     schedd.close()
+
+
+@pytest.mark.parametrize(("setting", "expected"), [("true", ["asked"]), ("False", [])])
+def test_after_a_submission_the_schedd_asks_for_machines_unless_the_pool_forbids_it(
+    monkeypatch: pytest.MonkeyPatch, setting: str, expected: list[str]
+) -> None:
+    parameters = SimpleNamespace(param={"SUBMIT_SEND_RESCHEDULE": setting})
+    monkeypatch.setitem(sys.modules, "htcondor2", parameters)
+    asked: list[str] = []
+    gateway._ask_for_machines(SimpleNamespace(reschedule=lambda: asked.append("asked")))
+
+    assert asked == expected
+
+
+def test_a_schedd_that_cannot_be_asked_for_machines_has_the_jobs_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "htcondor2", SimpleNamespace(param={}))
+    gateway._ask_for_machines(SimpleNamespace())  # bindings without that call
 
 
 def test_jobs_are_named_by_cluster_and_number() -> None:

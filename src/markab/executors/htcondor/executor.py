@@ -42,7 +42,10 @@ from markab.worker.failure import AttemptFailed
 from markab.worker.record import make_record, unseen_record
 
 LOOK_EVERY_S = 0.1
-"""How often the logs are looked at while a job is under way: one call of the system for each run."""
+"""How often the logs are looked at while few jobs are under way: one call of the system for each run."""
+LOOK_EVERY_AT_MOST_S = 0.5
+MANY_JOBS = 100
+"""From so many on: slots have something to do meanwhile, and the engine takes the news of several jobs at once."""
 QUERY_EVERY_S = 60.0
 QUERY_ELSEWHERE_EVERY_S = 5.0
 """A schedd elsewhere keeps its log to itself."""
@@ -71,6 +74,8 @@ class _Run:
         self.files = files
         self.log = EventLog(files.place.log)
         self.jobs: dict[Key, TrackedJob] = {}
+        self.changed: set[Key] = set()
+        """Those of them of which something new is known: the others need no look."""
         self.by_id: dict[JobId, Key] = {}
         """Also of attempts that are not under way any more, or never were here."""
         self.query_due_s = time.monotonic() + QUERY_EVERY_S
@@ -100,6 +105,8 @@ class HTCondorExecutor:
         """Those whose end is among the reports."""
         self._reported: list[TrackedJob] = []
         """Those whose end the last `wait` returned: the engine records it before it calls `wait` again."""
+        self._recorded: list[TrackedJob] = []
+        """Those whose end is recorded, so that their sandboxes can be removed."""
         self._mail = threading.Lock()
         """Of all of the above."""
         self._runs: dict[str, _Run] = {}
@@ -135,7 +142,9 @@ class HTCondorExecutor:
 
     def wait(self, timeout_s: float) -> Sequence[Report]:
         """Return what the thread found."""
-        self._clear_recorded()
+        with self._mail:
+            self._recorded += self._reported
+            self._reported = []
         self._bell.wait(timeout_s)
         with self._mail:
             reports, self._reports = self._reports, []
@@ -196,13 +205,25 @@ class HTCondorExecutor:
                 self._take_mail()
                 self._submit_waiting()
                 if is_last:
+                    self._clear_recorded()
                     return  # what was accepted is submitted
                 for run in self._runs.values():
                     self._step(run)
                 self._remove_jobs()
-                is_busy = bool(self._waiting) or any(run.jobs for run in self._runs.values())
-            self._wake.wait(LOOK_EVERY_S if is_busy else None)
+                self._clear_recorded()
+                pause_s = self._pause_s()
+            self._ring()
+            self._wake.wait(pause_s)
             self._wake.clear()
+
+    def _pause_s(self) -> float | None:
+        """Return how long nothing need be looked at; None: until there is something new to do."""
+        jobs = len(self._waiting) + sum(len(run.jobs) for run in self._runs.values())
+        with self._mail:
+            has_ended = bool(self._ended or self._reported or self._recorded)
+        if not jobs and not has_ended:
+            return None
+        return max(LOOK_EVERY_S, min(jobs / MANY_JOBS, 1.0) * LOOK_EVERY_AT_MOST_S)
 
     def _take_mail(self) -> None:
         with self._mail:
@@ -213,6 +234,7 @@ class HTCondorExecutor:
             run = self._runs.get(id_.run)
             if run is not None and (job := run.jobs.get((id_.job, id_.number))) is not None:
                 job.is_cancelled = True
+                run.changed.add((id_.job, id_.number))
         if cancelled and self._waiting:
             self._withdrawn |= {one.id for one in self._waiting}.intersection(cancelled)
         self._end_withdrawn()
@@ -237,6 +259,7 @@ class HTCondorExecutor:
             attempts, self._waiting = self._waiting[:MOST_JOBS], self._waiting[MOST_JOBS:]
             for run, text, group in self._fill(attempts):
                 self._submit_group(run, text, group)
+            self._ring()
 
     def _fill(self, attempts: Iterable[Attempt]) -> list[tuple[_Run, str, list[Attempt]]]:
         """Make the sandboxes of attempts, and return those that could be made, in groups with equal commands."""
@@ -310,6 +333,7 @@ class HTCondorExecutor:
             for attempt in [one for one in self._waiting if one.id.run == name and _key(one) in accepted]:
                 self._waiting.remove(attempt)
                 job = run.jobs[_key(attempt)] = TrackedJob(attempt, id=accepted[_key(attempt)])
+                run.changed.add(_key(attempt))
                 job.is_cancelled = attempt.id in self._withdrawn
                 self._withdrawn.discard(attempt.id)
                 self._say(job)
@@ -335,10 +359,12 @@ class HTCondorExecutor:
         known = run.by_id.get(event.job)
         if known is not None and (job := run.jobs.get(known)) is not None:
             job.apply(event)
+            run.changed.add(known)
 
     def _query(self, run: _Run) -> None:
         """Ask the schedd for what the log may have missed."""
         run.query_due_s = time.monotonic() + self._query_every_s
+        run.changed.update(run.jobs)
         try:
             ads = self._schedd.query(run.constraint)
             found = {(int(ad["MarkabJob"]), int(ad["MarkabAttempt"])): ad for ad in ads}
@@ -401,6 +427,7 @@ class HTCondorExecutor:
             self._apply(run, event)
         if any(not job.is_over for job in run.jobs.values()):
             self._query(run)
+        run.changed.update(run.jobs)
         for key, job in run.jobs.items():
             job.told = job.seen, job.reason
             if job.missed and not run.files.was_submitted(*key):
@@ -409,7 +436,10 @@ class HTCondorExecutor:
 
     def _act(self, run: _Run) -> None:
         """Report what changed, end what is over, and remove what must not go on."""
-        for key, job in list(run.jobs.items()):
+        changed, run.changed = run.changed, set()
+        for key in sorted(changed):
+            if (job := run.jobs.get(key)) is None:
+                continue  # it has ended
             self._want_removed(job.others)
             if job.is_over:
                 del run.jobs[key]
@@ -418,6 +448,8 @@ class HTCondorExecutor:
                 if self._is_fenced(run, key):
                     del run.jobs[key]
                     self._lose(job)
+                else:
+                    run.changed.add(key)
             elif job.is_cancelled or job.failure:
                 if job.id is not None:
                     self._want_removed([job.id])
@@ -502,9 +534,15 @@ class HTCondorExecutor:
         self._put([Report(job.attempt.id, Seen.LOST, None, reason, str(job.id or ""))])
 
     def _put(self, reports: Sequence[Report]) -> None:
+        """Keep reports for `wait`; `_ring` announces them, several at once."""
         with self._mail:
             self._reports += reports
-        self._bell.ring()
+
+    def _ring(self) -> None:
+        with self._mail:
+            has_news = bool(self._reports)
+        if has_news:
+            self._bell.ring()
 
     # -- files
 
@@ -517,8 +555,9 @@ class HTCondorExecutor:
         return run
 
     def _clear_recorded(self) -> None:
+        """Remove the sandboxes of attempts whose end is recorded."""
         with self._mail:
-            recorded, self._reported = self._reported, []
+            recorded, self._recorded = self._recorded, []
         for job in recorded:
             run = self._runs.get(job.attempt.id.run)
             if run is not None:

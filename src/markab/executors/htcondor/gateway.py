@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from contextlib import suppress
 from typing import Any
 
 
@@ -24,17 +25,40 @@ def main() -> int:
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what the bindings print is no answer
     contact, schedd = " ".join(sys.argv[1:]), None
+    with suppress(Exception):  # the first request finds out again, and says why
+        schedd = _locate(contact)
     for line in sys.stdin:
+        submitted = False
         try:
             request = json.loads(line)
             if schedd is None:
                 schedd = _locate(contact)
             answer = _do(schedd, request)
+            submitted = request["do"] == "submit"
         except Exception as error:  # the bindings raise many kinds, and the engine decides
             answer, schedd = {"error": str(error).strip() or type(error).__name__}, None
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
+        if submitted:
+            _ask_for_machines(schedd)
     return 0
+
+
+def _ask_for_machines(schedd: Any) -> None:
+    """Let the schedd ask for machines now, as `condor_submit` does: by itself it waits for its next interval.
+
+    A pool whose administrators do not want that sets SUBMIT_SEND_RESCHEDULE to false.
+    """
+    import htcondor2
+
+    with suppress(Exception):  # it asks at the next interval
+        if str(htcondor2.param.get("SUBMIT_SEND_RESCHEDULE", "true")).lower() not in (
+            "false",
+            "f",
+            "0",
+            "no",
+        ):
+            schedd.reschedule()
 
 
 def _locate(contact: str) -> Any:

@@ -31,7 +31,7 @@ from markab.transfers.checksum import Verified
 
 _SANDBOX = re.compile(r"(\d+)\.(\d+)(?:\.part)?")
 _TIMES = "times.json"
-_SENT = ("spec.json", "scratch", "work", "attachments", "passwords.json", _TIMES)
+_SENT = ("spec.json", "scratch", "passwords.json", _TIMES)
 
 LONGEST_TEXT = 2000
 
@@ -59,9 +59,11 @@ class RunFiles:
     def fill(self, attempt: Attempt) -> str:
         """Make the sandbox of an attempt, and return its commands. Raises AttemptFailed."""
         sandbox = self.sandbox(attempt.id.job, attempt.id.number)
-        sandbox.fill(attempt, brings_worker=False, is_mounted=True)
-        _write_times(sandbox.path)
-        sent = [name for name in _SENT if os.path.lexists(sandbox.path / name)]
+        sandbox.fill(attempt, brings_worker=False, is_mounted=True, makes_directories=False)
+        if attempt.job.inputs:
+            _write_times(sandbox.path)
+        there = set(os.listdir(sandbox.path))
+        sent = [name for name in _SENT if name in there]
         return submit_text(attempt.job, self.place, sent)
 
     def write_submission(self, text: str, attempts: Sequence[Attempt]) -> Path:

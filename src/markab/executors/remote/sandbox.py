@@ -82,6 +82,7 @@ class Sandbox:
         *,
         brings_worker: bool = True,
         is_mounted: bool = False,
+        makes_directories: bool = True,
     ) -> None:
         """Make the directory, with all that the node needs; it appears complete or not at all.
 
@@ -93,6 +94,7 @@ class Sandbox:
             worker_zip: a packed worker to copy. None: it is packed now.
             brings_worker: False: the worker gets to the node otherwise, and is left out.
             is_mounted: the node sees the run's scratch, so a job may work there (data configuration `sharedfs`).
+            makes_directories: False: the node makes those that would be empty.
 
         Raises:
             AttemptFailed: the attempt cannot run in a sandbox, or its files cannot be copied.
@@ -101,7 +103,7 @@ class Sandbox:
         part = self.path.with_name(self.path.name + ".part")
         self.remove()
         try:
-            _fill(part, attempt)
+            _fill(part, attempt, makes_directories)
             if worker_zip is not None:
                 shutil.copyfile(worker_zip, part / "worker.zip")
             elif brings_worker:
@@ -112,7 +114,8 @@ class Sandbox:
         except MarkabError as error:
             raise transfer_error(error) from error
         finally:
-            shutil.rmtree(part, ignore_errors=True)
+            if os.path.lexists(part):
+                shutil.rmtree(part, ignore_errors=True)
 
     # -- on the way back -----------------------------------------------------------------------
 
@@ -145,7 +148,8 @@ class Sandbox:
 
     def remove(self) -> None:
         """Remove the directory. May be called twice."""
-        shutil.rmtree(self.path, ignore_errors=True)
+        if os.path.lexists(self.path):
+            shutil.rmtree(self.path, ignore_errors=True)
 
     def _keep_attachments(self, record: Record, attempt: Attempt) -> None:
         received = self.path / "attachments"
@@ -217,11 +221,15 @@ def _brings_files(attempt: Attempt) -> bool:
     return bool(attempt.scratch) and attempt.job.data != "sharedfs"
 
 
-def _fill(path: Path, attempt: Attempt) -> None:
-    shutil.rmtree(path, ignore_errors=True)
+def _fill(path: Path, attempt: Attempt, makes_directories: bool) -> None:
+    if os.path.lexists(path):
+        shutil.rmtree(path, ignore_errors=True)
     path.mkdir(mode=0o700, parents=True)
-    for name in ("scratch", "work", "attachments"):
-        (path / name).mkdir()
+    if makes_directories:
+        for name in ("scratch", "work", "attachments"):
+            (path / name).mkdir()
+    elif attempt.job.inputs:
+        (path / "scratch").mkdir()
     spec = spec_of(attempt, "attachments")
     spec.update(catalog=None, passwords="", keep_failed=False)
     if attempt.job.data != "sharedfs":
