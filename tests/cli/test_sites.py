@@ -56,17 +56,71 @@ def test_a_test_prints_each_check_and_exits_with_1_if_one_fails(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     code, text = called(capsys, "test", "local")
-    assert code == 0 and text.count("\nok ") == 8 and text.endswith("site 'local' works\n")
+    assert code == 0 and text.count("\nok ") == 12 and text.endswith("site 'local' works\n")
     monkeypatch.setattr(site_test, "_LOOK", "#!/bin/sh\necho no luck >&2; exit 3\n")
     code, text = called(capsys, "test", "local", "--timeout", "60")
     assert code == 1 and "FAILED  job" in text and "hint:" in text and "-       cancel" in text
     assert text.endswith("site 'local' does not work\n")
     code, text = called(capsys, "test", "local", "--json")
     result = json.loads(text)
-    assert code == 1 and result["ok"] is False and result["checks"][5]["name"] == "job"
+    assert code == 1 and result["ok"] is False and result["checks"][6]["name"] == "job"
 
 
-@pytest.mark.parametrize("words", [["list", "local"], ["test"], ["show"], ["list", "--timeout", "3"]])
+def write_workflow(path: Path, site: str) -> Path:
+    """Write a workflow that has a site of its own."""
+    sites = [{"name": site, "profiles": {"pegasus": {"style": "local"}}}]
+    path.write_text(
+        json.dumps(
+            {
+                "pegasus": "5.0",
+                "name": "w",
+                "siteCatalog": {"sites": sites},
+                "jobs": [{"type": "job", "name": "true", "id": "a", "arguments": [], "uses": []}],
+            }
+        )
+    )
+    return path
+
+
+def names(text: str) -> list[str]:
+    return [line.split()[0] for line in text.splitlines()]
+
+
+def test_sites_of_a_workflow_and_of_a_named_catalog_count(
+    capsys: pytest.CaptureFixture[str], project: Path
+) -> None:
+    write_workflow(project / "workflow.yml", "inline")
+    assert names(called(capsys, "list")[1]) == ["cluster", "condorpool", "inline", "local"]
+    write_workflow(project / "other.yml", "other")
+    assert names(called(capsys, "list", "--workflow", "other.yml")[1]) == [
+        "cluster", "condorpool", "local", "other",
+    ]  # fmt: skip
+    code, text = called(capsys, "test", "inline")
+    assert code == 0 and text.endswith("site 'inline' works\n"), text
+    (project / "script.py").write_text(
+        "from Pegasus.api import *\n"
+        "Workflow('w').add_site_catalog(SiteCatalog().add_sites(Site('built'))).add_jobs(Job('true')).plan()\n"
+    )
+    assert "built" in names(called(capsys, "list", "--workflow", "script.py")[1])
+
+    (project / "sites.yml").rename(project / "mine.yml")
+    assert called(capsys, "show", "cluster", "--sites-file", "mine.yml")[0] == 0
+    assert called(capsys, "show", "cluster", "-D", "pegasus.catalog.site.file=mine.yml")[0] == 0
+
+
+def test_a_workflow_without_catalogs_is_not_read_and_one_that_is_named_must_be_there(
+    capsys: pytest.CaptureFixture[str], project: Path
+) -> None:
+    (project / "workflow.yml").write_text("{not YAML")
+    assert called(capsys, "list")[0] == 0
+    with pytest.raises(SystemExit):
+        sites.main(["list", "--workflow", "none.yml"])
+    assert "none.yml" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words", [["list", "-D", "a"], ["list", "local"], ["test"], ["show"], ["list", "--timeout", "3"]]
+)
 def test_what_does_not_belong_together_is_refused(words: list[str]) -> None:
     with pytest.raises(click.UsageError):
         sites.main(words, standalone_mode=False)

@@ -54,5 +54,3 @@ def test_the_diamond_has_the_same_results_byte_for_byte_at_each_site_in_each_dat
     assert len(results) == 12 and results["local", "sharedfs"]
     assert [key for key, files in results.items() if files != results["local", "sharedfs"]] == []
     assert (tmp_path / "workflow.yml").read_bytes() == document
-
-

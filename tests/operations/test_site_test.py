@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 
 from integration.tools import script
+from kit.fake_podman import FakePodman
+from kit.mounts import mounted
 from markab.errors import ExecutorUnavailable, MarkabError
 from markab.executors.attempt_id import AttemptId
 from markab.executors.base import Attempt, Record, Report, Seen
 from markab.executors.local import LocalExecutor
 from markab.executors.registry import BACK_ENDS, MakeExecutor
-from markab.operations import check_site, list_sites, show_site
+from markab.operations import check_site, find_site_documents, list_sites, show_site
 from markab.operations.site_test import Check, SiteTest
 from markab.planner import site_executors
 from markab.worker.record import unseen_record
@@ -100,6 +102,33 @@ class Fails(Starts):
         return unseen_record("no-program", "cannot run python3: no such file") if record else None
 
 
+class RefusesCores(Starts):
+    """Nothing there has two cores."""
+
+    def submit(self, attempts: Sequence[Attempt]) -> None:
+        refused = [one for one in attempts if one.job.cores > 1]
+        super().submit([one for one in attempts if one not in refused])
+        words = unseen_record("refused", "Requested node configuration is not available")
+        self.new = [*self.new, *(Report(one.id, Seen.ENDED, words) for one in refused)]
+
+
+class KeepsCores(RefusesCores):
+    """A job of two cores waits there for ever."""
+
+    def submit(self, attempts: Sequence[Attempt]) -> None:
+        self.kept = [one.id for one in attempts if one.job.cores > 1]
+        Starts.submit(self, [one for one in attempts if one.id not in self.kept])
+        self.new = [*self.new, *(Report(id, Seen.QUEUED, reason="PartitionConfig") for id in self.kept)]
+
+    def cancel(self, attempts: Sequence[AttemptId]) -> None:
+        super().cancel([id for id in attempts if id not in self.kept])
+        self.new = [
+            Report(id, Seen.ENDED, unseen_record("cancelled", "cancelled"))
+            for id in attempts
+            if id in self.kept
+        ]
+
+
 @pytest.fixture
 def check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., SiteTest]:
     """Test the site `far`, which has an executor of its own."""
@@ -110,7 +139,7 @@ def check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Site
 
     def checked(far: type[Far], limit_s: float = 60) -> SiteTest:
         ends: Mapping[str, MakeExecutor] = {**BACK_ENDS, "far": lambda *_: far()}
-        return check_site("far", directory=tmp_path, limit_s=limit_s, back_ends=ends)
+        return check_site("far", find_site_documents(tmp_path), limit_s=limit_s, back_ends=ends)
 
     return checked
 
@@ -137,17 +166,18 @@ def test_a_site_that_works_passes_every_check_and_keeps_nothing(
 ) -> None:
     result = check(Starts)
     assert result.ok and [one.name for one in result.checks] == [
-        "site", "program", "plan", "queue", "start", "job", "python", "outputs", "cancel",
+        "site", "program", "plan", "stage-in", "queue", "start", "job", "python", "outputs",
+        "array", "cores", "container", "cancel",
     ]  # fmt: skip
     assert "condorio, nonsharedfs, sharedfs" in result.checks[2].text
-    assert "17.0" in result.checks[3].text and "on node7" in result.checks[4].text
+    assert "17.0" in result.checks[4].text and "on node7" in result.checks[5].text
     assert [path.name for path in tmp_path.iterdir() if path.name != "scratch"] == ["sites.yml"]
     assert not list((tmp_path / "scratch").iterdir())
     assert result.to_json()["ok"] is True
 
 
 def test_this_machine_is_a_site_too(tmp_path: Path) -> None:
-    assert check_site("local", directory=tmp_path).ok
+    assert check_site("local", find_site_documents(tmp_path)).ok
     assert not list(tmp_path.iterdir())
 
 
@@ -166,6 +196,47 @@ def test_what_is_wrong_is_said_in_the_words_of_the_site(
 ) -> None:
     found = failure(check(far, 0.5 if name in ("start", "queue") else 60))
     assert found.name == name and words in found.text and found.hint
+
+
+@pytest.mark.parametrize(
+    ("far", "limit_s", "words"),
+    [
+        (RefusesCores, 60, "Requested node configuration is not available"),
+        (KeepsCores, 3, "a job of 2 cores did not start within 3.0 s: the site says: PartitionConfig"),
+    ],
+)
+def test_a_request_that_fails_hides_no_other_check(
+    far: type[Far], limit_s: float, words: str, check: Callable[..., SiteTest]
+) -> None:
+    result = check(far, limit_s)
+    (failed,) = [one for one in result.checks if one.ok is not True]
+    assert not result.ok and failed.name == "cores" and words in failed.text and failed.hint
+    assert result.checks[-1].name == "cancel"
+
+
+def test_a_full_scratch_directory_is_a_failure_of_staging(
+    tmp_path: Path, check: Callable[..., SiteTest]
+) -> None:
+    (tmp_path / "scratch").mkdir()
+    (tmp_path / "pegasus.properties").write_text("pegasus.data.configuration = sharedfs\n")
+    with mounted(tmp_path / "scratch", "-t", "tmpfs", "-o", "nr_inodes=2", "none"):
+        found = failure(check(Starts))
+    assert found.name == "stage-in" and "No space left" in found.text and found.hint
+
+
+def test_an_image_of_the_catalog_that_cannot_be_had_is_said(
+    tmp_path: Path, check: Callable[..., SiteTest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    FakePodman(tmp_path / "podman", monkeypatch).refuses("manifest unknown")
+    write_site(tmp_path, "far")
+    entry = {"name": "far", "type": "installed", "pfn": "/bin/x", "container": "box"}
+    box = {"name": "box", "type": "docker", "image": "docker://tool:1"}
+    catalog = {"transformations": [{"name": "x", "sites": [entry]}], "containers": [box]}
+    (tmp_path / "transformations.yml").write_text(json.dumps({"pegasus": "5.0", **catalog}))
+    result = check(Starts)
+    (failed,) = [one for one in result.checks if one.ok is not True]
+    assert failed.name == "container" and "manifest unknown" in failed.text and failed.hint
+    assert result.checks[-1].name == "cancel"
 
 
 def test_a_missing_program_is_found_before_anything_is_run(
@@ -194,12 +265,12 @@ def test_sites_are_listed_with_where_their_jobs_run(tmp_path: Path, monkeypatch:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CONDOR_CONFIG", raising=False)
     write_site(tmp_path, "glite", "slurm")
-    found = {site.name: site for site in list_sites(directory=tmp_path)}
+    found = {site.name: site for site in list_sites(find_site_documents(tmp_path))}
     assert list(found) == ["condorpool", "far", "local"]
     assert found["far"].lacks == "sbatch" and found["far"].title == "Slurm"
     assert found["condorpool"].title == "this machine (HTCondor is not available here)"
     script(tmp_path / "sbatch", "#!/bin/sh\n")
-    assert show_site("far", directory=tmp_path).program == str(tmp_path / "sbatch")
-    with pytest.raises(MarkabError, match="site 'fare' is not in the site catalog") as caught:
-        show_site("fare", directory=tmp_path)
+    assert show_site("far", find_site_documents(tmp_path)).program == str(tmp_path / "sbatch")
+    with pytest.raises(MarkabError, match="site 'fare' is neither in the site catalog nor") as caught:
+        show_site("fare", find_site_documents(tmp_path))
     assert caught.value.hint == "did you mean 'far'?"

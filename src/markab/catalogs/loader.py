@@ -96,7 +96,7 @@ def load_catalogs(
         [catalog for catalog in (inline.site_catalog, sites) if catalog],
         [catalog for catalog in (inline.transformation_catalog, transformations) if catalog],
     )
-    all_transformations = _merged_transformations(inline.transformation_catalog, transformations)
+    all_transformations = merged_transformations(inline.transformation_catalog, transformations)
     if collected is None:
         problems.add(*check_references(all_transformations))
     if is_merged:
@@ -110,7 +110,7 @@ def load_catalogs(
     for each in cached if cache_adds else ():
         index.add(each.catalog, merge=True)
     return Catalogs(
-        _merged_sites(inline.site_catalog, sites),
+        merged_sites(inline.site_catalog, sites),
         index,
         all_transformations,
         files,
@@ -128,12 +128,13 @@ def _noted(problems: ProblemList, wrong: set[str], what: str) -> Iterator[None]:
         wrong.add(what)
 
 
-def _merged_sites(inline: SiteCatalog | None, file: SiteCatalog | None) -> SiteCatalog:
+def merged_sites(inline: SiteCatalog | None, file: SiteCatalog | None) -> SiteCatalog:
+    """Join two catalogs; of a site in both, the first one's is kept."""
     found = {site.name: site for catalog in (file, inline) if catalog for site in catalog.sites}
     return SiteCatalog(list(found.values()))
 
 
-def _merged_transformations(
+def merged_transformations(
     inline: TransformationCatalog | None, file: TransformationCatalog | None
 ) -> TransformationCatalog:
     """Join two catalogs; of an executable at a site, or a container, in both, the first one's is kept."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,6 +14,7 @@ from markab.cli.output import echo, echo_json
 from markab.formatting import printable_line
 
 if TYPE_CHECKING:
+    from markab.operations.site_documents import SiteDocuments
     from markab.operations.site_test import Check
     from markab.operations.sites import SiteFacts
 
@@ -29,11 +31,24 @@ _WORDS = {True: "ok", False: "FAILED", None: "-"}
     metavar="SECONDS",
     help="With test: how long a job may wait for its start, and then take (300).",
 )
+@click.option(
+    "--workflow",
+    metavar="FILE",
+    help="A workflow, or a script that builds it, whose own catalogs count; ./workflow.yml by default.",
+)
+@click.option(
+    "--sites-file",
+    metavar="FILE",
+    help="Site catalog; the one of the properties, or ./sites.yml, by default.",
+)
 @click.option("--conf", metavar="FILE", help="Properties file; ./pegasus.properties by default.")
+@click.option(
+    "-D", "properties", multiple=True, metavar="KEY=VALUE", help="Set a property; stronger than files."
+)
 @json_option("Print objects.")
 @verbose_option
 def sites(action: str, site: str | None, **flags: Any) -> int:
-    """List the sites of the catalog, show one, or test one with jobs.
+    """List the sites of the catalog and of the workflow, show one, or test one with jobs.
 
     \b
     list  the sites, and where their jobs run
@@ -49,7 +64,8 @@ def sites(action: str, site: str | None, **flags: Any) -> int:
     if action == "test":
         assert site is not None
         return _test(site, flags)
-    found = [operations.show_site(site, flags["conf"])] if site else operations.list_sites(flags["conf"])
+    documents = _documents(flags)
+    found = [operations.show_site(site, documents)] if site else operations.list_sites(documents)
     if flags["as_json"]:
         echo_json(found[0].to_json() if site else [one.to_json() for one in found])
         return 0
@@ -61,6 +77,18 @@ def sites(action: str, site: str | None, **flags: Any) -> int:
         lack = f"; {one.lacks!r} is not on PATH" if one.lacks else ""
         echo(f"{printable_line(one.name):<{width}}  {printable_line(one.title)}{lack}")
     return 0
+
+
+def _documents(flags: dict[str, Any]) -> SiteDocuments:
+    properties = {}
+    for typed in flags["properties"]:
+        key, equals, value = typed.partition("=")
+        if not equals or not key.strip():
+            raise click.BadParameter(f"{typed!r} is not KEY=VALUE", param_hint="-D")
+        properties[key.strip()] = value.strip()
+    if flags["sites_file"]:
+        properties["pegasus.catalog.site.file"] = os.path.abspath(flags["sites_file"])
+    return operations.find_site_documents(None, flags["conf"], properties, flags["workflow"])
 
 
 def _shown(site: SiteFacts) -> list[str]:
@@ -80,7 +108,7 @@ def _shown(site: SiteFacts) -> list[str]:
 def _test(site: str, flags: dict[str, Any]) -> int:
     limit = {} if flags["timeout"] is None else {"limit_s": flags["timeout"]}
     on_check = (lambda check: None) if flags["as_json"] else _print
-    result = operations.check_site(site, flags["conf"], on_check=on_check, **limit)
+    result = operations.check_site(site, _documents(flags), on_check=on_check, **limit)
     if flags["as_json"]:
         echo_json(result.to_json())
     else:
@@ -89,6 +117,6 @@ def _test(site: str, flags: dict[str, Any]) -> int:
 
 
 def _print(check: Check) -> None:
-    echo(f"{_WORDS[check.ok]:<6}  {check.name:<8} {printable_line(check.text)}")
+    echo(f"{_WORDS[check.ok]:<6}  {check.name:<9} {printable_line(check.text)}")
     if check.hint and not check.ok:
-        echo(f"        {'':<8} hint: {printable_line(check.hint)}")
+        echo(f"        {'':<9} hint: {printable_line(check.hint)}")

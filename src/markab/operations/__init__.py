@@ -90,6 +90,7 @@ if TYPE_CHECKING:
         start,
         wait,
     )
+    from markab.operations.site_documents import SiteDocuments, find_site_documents
     from markab.operations.site_templates import SITES, UnknownSite
     from markab.operations.site_test import check_site
     from markab.operations.sites import list_sites, show_site
@@ -183,6 +184,7 @@ _NAMES = {
     "run_names": ("find_run", "find_uuid", "is_run"),
     "run_sizes": ("RunBytes", "bytes_of_run"),
     "running": ("Ended", "Limits", "growing_pauses", "halt", "make_limits", "remove", "run", "start", "wait"),
+    "site_documents": ("SiteDocuments", "find_site_documents"),
     "site_templates": ("SITES", "UnknownSite"),
     "site_test": ("check_site",),
     "sites": ("list_sites", "show_site"),
@@ -243,6 +245,7 @@ __all__ = [
     "Repetition",
     "RunBytes",
     "RunResult",
+    "SiteDocuments",
     "UnknownFormat",
     "UnknownSite",
     "WrongStarter",
@@ -272,6 +275,7 @@ __all__ = [
     "find_old_runs",
     "find_replicas",
     "find_run",
+    "find_site_documents",
     "find_uuid",
     "follow_failures",
     "follow_status",

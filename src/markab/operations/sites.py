@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from markab.errors import MarkabError
 
 if TYPE_CHECKING:
+    from markab.operations.site_documents import SiteDocuments
     from markab.spec.model import Site
 
 
@@ -57,32 +57,27 @@ class SiteFacts(NamedTuple):
         return self._asdict() | {"directories": [one._asdict() for one in self.directories]}
 
 
-def list_sites(conf: str | None = None, directory: Path | None = None) -> list[SiteFacts]:
-    """Return the sites of the catalog, and those that always exist, by name.
+def list_sites(documents: SiteDocuments | None = None) -> list[SiteFacts]:
+    """Return the sites of the workflow and of the catalog, and those that always exist, by name.
 
     Raises:
-        DocumentError: the catalog or the properties are wrong.
+        DocumentError: the workflow, the catalog or the properties are wrong.
         StorageError: one of them cannot be read.
     """
-    from markab.catalogs.problem_list import ProblemList
-    from markab.catalogs.site_catalogs import read_site_catalog
+    from markab.operations.site_documents import find_site_documents
     from markab.plan.model import DATA_CONFIGURATIONS
     from markab.planner.site_directories import all_sites
     from markab.planner.site_profiles import with_property_profiles
-    from markab.spec.model import SiteCatalog
-    from markab.spec.properties import load_properties
 
-    here = (directory or Path.cwd()).absolute()
-    properties = load_properties(conf, directory=here)
-    problems = ProblemList()
-    catalog = read_site_catalog(properties, here, problems, [])
-    problems.raise_all()
-    sites, _ = with_property_profiles(all_sites(catalog or SiteCatalog(), here), properties)
+    documents = documents or find_site_documents()
+    properties = documents.read_properties()
+    catalog = documents.read_sites(properties, documents.read_inline())
+    sites, _ = with_property_profiles(all_sites(catalog, documents.directory), properties)
     data = properties.get("pegasus.data.configuration", "").strip() or DATA_CONFIGURATIONS[0]
     return [_facts(site, data) for _, site in sorted(sites.items())]
 
 
-def show_site(name: str, conf: str | None = None, directory: Path | None = None) -> SiteFacts:
+def show_site(name: str, documents: SiteDocuments | None = None) -> SiteFacts:
     """Return one site.
 
     Raises:
@@ -90,11 +85,15 @@ def show_site(name: str, conf: str | None = None, directory: Path | None = None)
     """
     from markab.spec.suggestions import did_you_mean
 
-    sites = {site.name: site for site in list_sites(conf, directory)}
+    sites = {site.name: site for site in list_sites(documents)}
     if name not in sites:
         raise MarkabError(
-            f"site {name!r} is not in the site catalog",
-            hint=did_you_mean(name, sites, f"known sites: {', '.join(sites)}; add it to sites.yml"),
+            f"site {name!r} is neither in the site catalog nor in the workflow",
+            hint=did_you_mean(
+                name,
+                sites,
+                f"known sites: {', '.join(sites)}; add it to sites.yml, or name its file (--sites-file, --workflow)",
+            ),
         )
     return sites[name]
 
