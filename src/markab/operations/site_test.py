@@ -199,8 +199,11 @@ class _Watch:
         for job in progress.jobs:
             if job.site != self.site:
                 continue
+            if self.stopped:
+                continue
             if job.queued or job.held:
-                self.queued = job
+                if self.queued is None or job.held or job.reason or not self.queued.reason:
+                    self.queued = job
             elif self.running is None:
                 self.running, self.started_s = job, time.monotonic()
         now_s = time.monotonic()
@@ -219,9 +222,9 @@ class _Watch:
 
     @property
     def was_accepted(self) -> bool:
-        """Whether the site said anything of a job, or one ran."""
+        """Whether the site has given a job its id or held one, or one ran."""
         job = self.queued
-        return self.running is not None or (job is not None and bool(job.native_id or job.held or job.reason))
+        return self.running is not None or (job is not None and bool(job.native_id or job.held))
 
     def why_waiting(self, job: RunningJob | None = None) -> str:
         """Return the words of the site about a job that did not start; None: about the one that was seen last."""
@@ -305,12 +308,8 @@ class _Tester:
         native = f", as {seen.native_id}" if seen is not None and seen.native_id else ""
         yield Check("queue", True, f"took {count(len(able), 'job')}{native}")
         if watch.stopped == "start":
-            yield Check(
-                "start",
-                False,
-                f"no job started within {duration(self.limit_s)}: {watch.why_waiting()}",
-                "look at its queue with its own commands; or wait longer: --timeout SECONDS",
-            )
+            why = f"no job started within {duration(self.limit_s)}: {watch.why_waiting()}"
+            yield Check("start", False, why, self._waiting_hint(watch.queued))
             return
         if watch.running is None and not is_usable:
             yield Check(
@@ -392,7 +391,8 @@ class _Tester:
                     return "", ""
                 return f"{path.name} did not come back as it was made", ""
             if waits := watch.waiting.get(job):
-                return f"{what} did not start within {duration(self.limit_s)}: {watch.why_waiting(waits)}", ""
+                why = f"{what} did not start within {duration(self.limit_s)}: {watch.why_waiting(waits)}"
+                return why, self._waiting_hint(waits)
             if watch.stopped:
                 return f"{what} did not end within {duration(self.limit_s)}", ""
             if ours is not None:
@@ -419,6 +419,13 @@ class _Tester:
             return Check("cancel", True, "a job that ran was ended")
         why = watch.why_waiting() if watch.stopped == "start" else outcome.state
         return Check("cancel", False, f"a job that was to be cancelled: {why}", _JOB_HINT)
+
+    def _waiting_hint(self, job: RunningJob | None) -> str:
+        program = _TELLS_WHY.get(self.site.executor)
+        if job is None or not job.native_id or program is None:
+            return "look at its queue with its own commands; or wait longer: --timeout SECONDS"
+        native_id = job.native_id.partition("_")[0]
+        return f"`{program} {native_id}` says more; correct what the site's profiles ask for, or wait longer: --timeout SECONDS"
 
     # -- the workflows ---------------------------------------------------------------
 
@@ -545,6 +552,18 @@ class _Tester:
             _remove_scratch(submit_dir)
 
 
+_TELLS_WHY = {
+    "slurm": "scontrol show job",
+    "sge": "qstat -j",
+    "pbs": "qstat -f",
+    "torque": "qstat -f",
+    "moab": "checkjob",
+    "lsf": "bjobs -l",
+    "flux": "flux jobs",
+    "cobalt": "qstat -f",
+    "htcondor": "condor_q -better-analyze",
+}
+"""Executor → its command that says of a job why it waits."""
 _QUEUE_HINT = (
     "try the site's own command with a job of yours; is the queue or the project of the profiles right?"
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Never
 
 import pytest
 
@@ -16,6 +17,7 @@ from markab.executors.attempt_id import AttemptId
 from markab.executors.base import Attempt, Report, RunContext, Seen
 from markab.executors.htcondor import executor as module
 from markab.executors.htcondor.executor import HTCondorExecutor
+from markab.executors.htcondor.schedd import refusal
 
 
 @pytest.fixture(autouse=True)
@@ -278,6 +280,24 @@ def test_what_htcondor_will_never_accept_fails_with_its_words_and_is_not_tried_a
     assert bench.error()["kind"] == "refused" and "'foo' universe" in bench.error()["message"]
 
 
+def test_an_attempt_that_a_schedd_does_not_take_from_a_stranger_says_so_and_is_cancelled_at_once(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nobody(*_: object) -> Never:
+        raise refusal("AUTHENTICATE:1003:Failed to authenticate with any method")
+
+    for call in ("submit", "query"):
+        monkeypatch.setattr(bench.schedd, call, nobody)
+    attempt = bench.attempt(1)
+    bench.executor.submit([attempt])
+    bench.until(lambda: [one for one in bench.reports if "authenticate" in one.reason])
+    assert "condor_ping" in bench.reports[-1].reason
+    bench.executor.cancel([attempt.id])
+
+    record = bench.until_seen(Seen.ENDED).record
+    assert record is not None and record["error"]["kind"] == "cancelled"
+
+
 def test_a_second_job_of_an_attempt_is_removed_as_soon_as_it_is_seen(bench: Bench) -> None:
     bench.submit()
     job = bench.schedd.find(1)
@@ -306,7 +326,8 @@ def test_a_job_that_no_machine_suits_waits_with_the_words_of_htcondor(
     bench.submit()
     bench.schedd.jobs[bench.schedd.find(1)]["LastRejMatchReason"] = "no match found "
 
-    bench.until(lambda: [one for one in bench.reports if one.reason == "no match found"])
+    bench.until(lambda: [one for one in bench.reports if one.reason.startswith("no match found: ")])
+    assert f"condor_q -better-analyze {bench.schedd.find(1)}" in bench.reports[-1].reason
     assert {one.seen for one in bench.reports} == {Seen.QUEUED}
 
 

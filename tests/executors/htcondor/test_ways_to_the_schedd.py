@@ -12,7 +12,7 @@ from markab.errors import ExecutorUnavailable
 from markab.executors.htcondor import bindings, gateway, tools
 from markab.executors.htcondor.bindings import Bindings
 from markab.executors.htcondor.event_log import JobId
-from markab.executors.htcondor.schedd import SubmissionRefused, ids_constraint, refusal
+from markab.executors.htcondor.schedd import NotSubmitted, SubmissionRefused, ids_constraint, refusal
 from markab.executors.htcondor.tools import Tools
 
 
@@ -54,7 +54,9 @@ def test_a_refused_submission_has_the_words_of_htcondor(programs: Path) -> None:
     ],
 )
 def test_what_passes_is_no_refusal(text: str) -> None:
-    assert isinstance(refusal(text), ExecutorUnavailable)
+    error = refusal(text)
+    assert isinstance(error, ExecutorUnavailable) and "condor_ping" in error.hint
+    assert isinstance(error, NotSubmitted) == ("commit" not in text)
 
 
 def test_the_queue_is_read_as_json_and_an_empty_one_may_print_nothing(programs: Path) -> None:

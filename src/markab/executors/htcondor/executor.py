@@ -27,6 +27,7 @@ from markab.executors.htcondor.run_files import RunFiles
 from markab.executors.htcondor.schedd import (
     COMPLETED,
     Ad,
+    NotSubmitted,
     Schedd,
     SubmissionRefused,
     ids_constraint,
@@ -51,6 +52,8 @@ QUERY_ELSEWHERE_EVERY_S = 5.0
 """A schedd elsewhere keeps its log to itself."""
 AGAIN_AFTER_S = 10.0
 """A call of the schedd that failed is made again after this time."""
+WAITS_AFTER_S = 15.0
+"""A job that has not started by then may be one that no machine matches: only the schedd knows why."""
 SETTLES_AFTER_S = 2.0
 """A job that was just submitted may not be in the queue yet."""
 MOST_JOBS = 200
@@ -290,9 +293,10 @@ class HTCondorExecutor:
             cluster = self._schedd.submit(path)
         except ExecutorUnavailable as error:
             self._submit_not_before_s = time.monotonic() + AGAIN_AFTER_S
-            self._unclear.add(run.files.place.run)
+            if not isinstance(error, NotSubmitted):
+                self._unclear.add(run.files.place.run)
             self._waiting += attempts
-            self._say_unavailable(attempts, str(error))
+            self._say_unavailable(attempts, error)
         except (SubmissionRefused, MarkabError, OSError) as error:
             why = f"HTCondor did not accept it: {error}"
             for attempt in attempts:
@@ -308,12 +312,14 @@ class HTCondorExecutor:
                 job = run.jobs[_key(attempt)] = TrackedJob(attempt, id=JobId(cluster, proc))
                 run.by_id[JobId(cluster, proc)] = _key(attempt)
                 self._say(job)
-            run.query_due_s = max(run.query_due_s, time.monotonic() + SETTLES_AFTER_S)
+            now_s = time.monotonic()
+            run.query_due_s = max(min(run.query_due_s, now_s + WAITS_AFTER_S), now_s + SETTLES_AFTER_S)
             if self._contact:
                 run.query_due_s = min(run.query_due_s, time.monotonic() + self._query_every_s)
 
-    def _say_unavailable(self, attempts: Iterable[Attempt], why: str) -> None:
-        reason = f"HTCondor takes no jobs at the moment: {why}"
+    def _say_unavailable(self, attempts: Iterable[Attempt], error: ExecutorUnavailable) -> None:
+        more = f" ({error.hint})" if error.hint else ""
+        reason = f"HTCondor takes no jobs at the moment: {error}{more}"
         self._put([Report(one.id, Seen.QUEUED, None, reason) for one in attempts])
 
     def _settle_unclear(self) -> None:
@@ -324,7 +330,7 @@ class HTCondorExecutor:
                 ads = self._schedd.query(run.constraint)
             except ExecutorUnavailable as error:
                 self._submit_not_before_s = time.monotonic() + AGAIN_AFTER_S
-                self._say_unavailable([one for one in self._waiting if one.id.run == name], str(error))
+                self._say_unavailable([one for one in self._waiting if one.id.run == name], error)
                 return
             accepted = {(int(ad["MarkabJob"]), int(ad["MarkabAttempt"])): job_of(ad) for ad in ads}
             for event in run.log.read():

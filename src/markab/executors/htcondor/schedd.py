@@ -37,6 +37,10 @@ class SubmissionRefused(ExecutorError):
     """HTCondor read a submit file and will never accept it."""
 
 
+class NotSubmitted(ExecutorUnavailable):
+    """The schedd was not reached, did not know who asks, or gave no number: what was to be submitted is not in its queue."""
+
+
 class Schedd(Protocol):
     """A queue of jobs. Every call may wait for the network, but not longer than a minute or two.
 
@@ -51,6 +55,7 @@ class Schedd(Protocol):
 
         Raises:
             SubmissionRefused: it will never be accepted.
+            NotSubmitted: it was not accepted, and may be later.
         """
         ...
 
@@ -92,30 +97,32 @@ def ids_constraint(jobs: Sequence[JobId]) -> str:
     return " || ".join(clusters)
 
 
-_PASSING = (
+_NOT_BEGUN = (
     "connect",
     "locate",
     "find address",
     "authenticat",
     "authoriz",
     "permission denied",
-    "communicat",
-    "timed out",
-    "time out",
     "token",
     "cluster id",
-    "proc id",
     "new cluster",
-    "commit",
     "max_jobs",
     "would exceed",
 )
 """Words in a refusal that is not for ever: the schedd is not reached, does not know who asks, or is full."""
+_UNCLEAR = ("communicat", "timed out", "time out", "proc id", "commit")
+"""Words in one after which it may have the jobs nevertheless."""
+
+
+_UNAVAILABLE_HINT = "`condor_ping -type schedd WRITE` says whether the schedd is reached and knows you: is your token there, and valid?"
 
 
 def refusal(message: str) -> ExecutorError:
     """Return the error for a submission that failed, by what HTCondor prints of it."""
     text = " ".join(message.split()) or "it gives no reason"
-    if any(words in text.lower() for words in _PASSING):
-        return ExecutorUnavailable(text, hint="`condor_status -schedd` and `condor_ping WRITE` say more")
+    if any(words in text.lower() for words in _UNCLEAR):
+        return ExecutorUnavailable(text, hint=_UNAVAILABLE_HINT)
+    if any(words in text.lower() for words in _NOT_BEGUN):
+        return NotSubmitted(text, hint=_UNAVAILABLE_HINT)
     return SubmissionRefused(text)

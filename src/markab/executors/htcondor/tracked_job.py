@@ -87,7 +87,7 @@ class TrackedJob:
         elif status == RUNNING and self.seen is not Seen.RUNNING:
             self._runs()
         elif status == IDLE and self.seen is Seen.QUEUED:
-            self.reason = _line(ad.get("LastRejMatchReason"))
+            self.reason = _why_idle(_line(ad.get("LastRejMatchReason")), self.id)
 
     def apply_history(self, ad: Ad) -> None:
         """Take what the history says of it, after it left the queue."""
@@ -131,6 +131,13 @@ class TrackedJob:
     def _ended(self, by_signal: bool, number: int) -> None:
         self.exit_signal = number if by_signal else 0
         self.exit_text = f"signal {number}" if by_signal else f"exit code {number}"
+
+
+def _why_idle(reason: str, id: JobId) -> str:
+    """Return why a job waits; the pool's own words for a request that no machine satisfies are few."""
+    if not reason.startswith("no match found"):
+        return reason
+    return f"{reason}: no machine that is free has what it asks for; `condor_q -better-analyze {id}` says which part of it"
 
 
 def _line(text: object) -> str:
