@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from integration.packages import have
-from kit.shared_server import shared
+from kit.shared_server import free_ports, shared
 from kit.waiting import is_alive, wait_until
 
 _PACKAGES = {"sge_qmaster": "gridengine-master", "sge_execd": "gridengine-exec", "qsub": "gridengine-client"}
@@ -76,7 +76,7 @@ class Cell:
         self.top.chmod(0o755)
         for name in ("util", "bin", "lib", "utilbin"):
             (self.top / "root" / name).symlink_to(_LIBRARY / name)
-        (self.top / "ports").write_text(" ".join(map(str, _free_ports(2))))
+        (self.top / "ports").write_text(" ".join(map(str, free_ports(2))))
         (common / "act_qmaster").write_text("localhost\n")
         (common / "host_aliases").write_text(f"localhost {socket.gethostname()}\n")
         (common / "bootstrap").write_text(
@@ -214,14 +214,6 @@ def _environment(pid: int) -> str:
         return Path(f"/proc/{pid}/environ").read_bytes().decode(errors="replace")
     except OSError:
         return ""
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
 
 
 @contextmanager

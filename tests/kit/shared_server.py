@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,6 +35,15 @@ def shared(directory: Path, start: Callable[[], None], stop: Callable[[], None])
             pids.remove(os.getpid())
             if not pids:
                 stop()
+
+
+def free_ports(count: int) -> list[int]:
+    """Return ports of the loopback interface on which nothing listens; they are not reserved."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
 
 
 @contextmanager

@@ -18,7 +18,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from integration.packages import have
-from kit.shared_server import shared
+from kit.shared_server import free_ports, shared
+from kit.waiting import is_alive
 
 _SBIN = "/usr/sbin"
 _NODES = ("n1", "n2")
@@ -56,7 +57,7 @@ class SlurmCluster:
         for name in ("run", "state", "log", "spool"):
             (top / name).mkdir(parents=True)
         host = socket.gethostname().split(".")[0]
-        controller, first, second = _free_ports(3)
+        controller, first, second = free_ports(3)
         (top / "slurm.conf").write_text(
             f"""ClusterName=markab
 SlurmctldHost={host}(127.0.0.1)
@@ -153,7 +154,7 @@ PartitionName=second Nodes=n2 MaxTime=60 State=UP
         except (OSError, ValueError):
             return
         give_up = time.monotonic() + 20
-        while os.path.exists(f"/proc/{pid}") and not _is_zombie(pid):
+        while is_alive(pid):
             if time.monotonic() > give_up:
                 os.kill(pid, signal.SIGKILL)
                 give_up += 20
@@ -213,18 +214,3 @@ def shared_cluster() -> Iterator[SlurmCluster]:
     cluster = SlurmCluster(Path("/tmp/markab-tests-slurm"))
     with shared(cluster.top, cluster.start, cluster.stop):
         yield cluster
-
-
-def _is_zombie(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except (OSError, IndexError):
-        return True
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
