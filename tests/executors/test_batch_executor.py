@@ -236,6 +236,18 @@ def test_polls_that_fail_change_nothing_and_stop_new_submissions(cluster: Cluste
     cluster.submit(cluster.attempt(3))
 
 
+def test_a_listing_that_takes_long_to_read_is_asked_for_less_often(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch_executor, "LARGEST_PART", 1e-9)
+    cluster.submit(cluster.attempt())
+    cluster.until(lambda: cluster.executor._poll_pause_s > 3600)
+    polls = cluster.polls()
+    for _ in range(20):
+        cluster.reports += cluster.executor.wait(0.01)
+    assert cluster.polls() == polls
+
+
 def test_a_record_that_comes_late_counts_whatever_the_queue_says(cluster: Cluster) -> None:
     cluster.executor.close()
     cluster.make(grace_s=3600.0)

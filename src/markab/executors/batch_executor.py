@@ -47,6 +47,8 @@ from markab.worker.record import unseen_record
 
 FIRST_POLL_S = 1.0
 POLL_S = (2.0, 15.0)
+LARGEST_PART = 0.04
+"""Of a core, for looking at the queue: where a listing takes long to read, the next one is asked for later."""
 SCAN_S = (0.1, 1.0)
 SCAN_SHARE = 0.05
 """Of the time, at most so much is spent on looking for records while many arrive."""
@@ -533,6 +535,7 @@ class BatchExecutor:
             watched = [one for one in self._batches.values() if one.is_watched]
             if not watched or now_s < self._poll_at_s:
                 return
+        begun_cpu_s = time.thread_time()
         before = [(batch, dict(batch.entries)) for batch in watched]
         if self._poll(watched):
             for batch in watched:
@@ -540,8 +543,9 @@ class BatchExecutor:
             self._cancel_superfluous(watched)
         is_new = any(batch.entries != entries for batch, entries in before)
         low, high = self._poll_range
+        least_s = (time.thread_time() - begun_cpu_s) / LARGEST_PART
         with self._lock:
-            self._poll_pause_s = low if is_new else min(self._poll_pause_s * 1.5, high)
+            self._poll_pause_s = max(least_s, low if is_new else min(self._poll_pause_s * 1.5, high))
             self._poll_at_s = self._clock() + self._poll_pause_s
 
     def _poll(self, batches: Sequence[BatchWatch]) -> bool:
