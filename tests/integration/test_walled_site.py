@@ -23,7 +23,7 @@ from markab.engine.run import Outcome, RunOptions, run
 from markab.executors.base import Seen
 from markab.executors.registry import BACK_ENDS, MakeExecutor
 from markab.journal.progress import Observer, Progress
-from markab.operations import check_site, read_status
+from markab.operations import check_site, find_site_documents, read_status
 from markab.plan.model import LOCAL
 from markab.planner import site_executors
 from markab.planner.options import PlanOptions
@@ -336,7 +336,7 @@ def test_a_site_behind_walls_is_tested_with_what_it_can_do_and_why_it_cannot_do_
 ) -> None:
     site = Site(tmp_path)
     site.write_catalog()
-    result = check_site("far", directory=tmp_path, limit_s=60, back_ends=back_ends(site.node))
+    result = check_site("far", find_site_documents(tmp_path), limit_s=60, back_ends=back_ends(site.node))
     job = next(check for check in result.checks if check.name == "job")
     assert result.ok, result.checks
     assert "with condorio, nonsharedfs; not with sharedfs: " in job.text
@@ -348,7 +348,9 @@ def test_a_site_behind_walls_that_holds_every_job_is_tested(tmp_path: Path) -> N
     site.write_catalog()
     names = [f"site-test-look_{data}" for data in ("condorio", "nonsharedfs", "sharedfs")]
     faults = Faults(holds=dict.fromkeys(names, "disk quota exceeded"))
-    result = check_site("far", directory=tmp_path, limit_s=2, back_ends=back_ends(site.node, faults))
+    result = check_site(
+        "far", find_site_documents(tmp_path), limit_s=2, back_ends=back_ends(site.node, faults)
+    )
     [wrong] = [check for check in result.checks if check.ok is False]
     assert wrong.name == "start" and "the site holds it: disk quota exceeded" in wrong.text
 
