@@ -24,6 +24,8 @@ from markab.executors.attempt_id import AttemptId
 from markab.executors.base import Attempt, RunContext, Seen
 from markab.executors.batch_executor import BatchExecutor
 from markab.executors.remote.batch_systems import language
+from markab.executors.remote.command_runner import CommandRunner
+from markab.executors.remote.command_service import CommandService
 from markab.plan.model import Kind, PlannedJob, PlannedTask
 
 CPUS = 8
@@ -50,7 +52,7 @@ def with_markab(top: Path, count: int, runtime_s: float = 0.0) -> tuple[float, f
     """Run attempts; return wall seconds, and CPU seconds of this process."""
     attempts = attempts_in(top, count, runtime_s)
     start, cpu = time.perf_counter(), time.process_time()
-    executor = BatchExecutor(language("slurm"))
+    executor = BatchExecutor(CommandService(language("slurm"), CommandRunner()))
     executor.submit(attempts)
     ended = 0
     while ended < count:
@@ -67,7 +69,7 @@ def with_markab(top: Path, count: int, runtime_s: float = 0.0) -> tuple[float, f
 def bare(top: Path, count: int) -> float:
     """Run one array of the same worker with the same specs; return wall seconds to the last record."""
     attempts = attempts_in(top, count, 0.0)
-    executor = BatchExecutor(language("slurm"))
+    executor = BatchExecutor(CommandService(language("slurm"), CommandRunner()))
     executor._most_elements = count
     executor._submit_waiting = lambda: None  # type: ignore[method-assign]
     executor.submit(attempts)

@@ -35,6 +35,8 @@ from markab.executors.batch_executor import BatchExecutor
 from markab.executors.htcondor.executor import HTCondorExecutor
 from markab.executors.local import LocalExecutor
 from markab.executors.remote.batch_systems import language
+from markab.executors.remote.command_runner import CommandRunner
+from markab.executors.remote.command_service import CommandService
 from markab.journal.attempt_story import captured
 from markab.plan.model import Input, Kind, Output, Place, PlannedJob, PlannedTask, Transfer
 from markab.transfers.reserved_names import BATCHES
@@ -70,7 +72,9 @@ def make_walled(top: Path) -> Executor:
 
 
 def make_batch(name: str) -> Callable[[Path], Executor]:
-    return lambda top: BatchExecutor(language(name), grace_s=5.0, pulse_s=1.0)
+    return lambda top: BatchExecutor(
+        CommandService(language(name), CommandRunner()), grace_s=5.0, pulse_s=1.0
+    )
 
 
 def make_htcondor(top: Path) -> Executor:

@@ -18,6 +18,7 @@ from markab.executors.attempt_id import AttemptId
 from markab.executors.base import Attempt, Report, RunContext, Seen
 from markab.executors.batch_executor import BatchExecutor
 from markab.executors.remote.batch_systems import language
+from markab.executors.remote.command_service import CommandService
 from markab.plan.model import BatchRequest, Input, Kind, Output, PlannedJob, PlannedTask
 
 UUID = "0a1b2c3d-4e5f"
@@ -34,10 +35,9 @@ class Cluster:
 
     def make(self, grace_s: float = 0.3) -> BatchExecutor:
         self.executor = BatchExecutor(
-            language("slurm"),
+            CommandService(language("slurm"), self.system),  # type: ignore[arg-type]
             grace_s=grace_s,
             poll_s=(0.02, 0.05),
-            runner=self.system,  # type: ignore[arg-type]
         )
         return self.executor
 

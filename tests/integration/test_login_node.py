@@ -16,9 +16,11 @@ from markab.errors import ExecutorUnavailable
 from markab.executors import batch_executor
 from markab.executors.base import Executor, Report, Seen
 from markab.executors.batch_executor import BatchExecutor
+from markab.executors.remote.batch_service import NoAnswer
 from markab.executors.remote.batch_system import BatchCommand
 from markab.executors.remote.batch_systems import language
-from markab.executors.remote.command_runner import CommandRunner, NoAnswer
+from markab.executors.remote.command_runner import CommandRunner
+from markab.executors.remote.command_service import CommandService
 from markab.plan.model import Output
 
 pytestmark = pytest.mark.integration
@@ -37,7 +39,7 @@ def login(shared_slurm: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 def bench_in(top: Path) -> Bench:
     def make(directory: Path) -> Executor:
-        return BatchExecutor(language("slurm"), "login", grace_s=5.0)
+        return BatchExecutor(CommandService(language("slurm"), CommandRunner("login")), grace_s=5.0)
 
     return Bench(top, Case(make, is_here=False))
 

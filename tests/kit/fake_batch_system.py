@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from markab.executors.remote.batch_service import NoAnswer
 from markab.executors.remote.batch_system import BatchCommand
-from markab.executors.remote.command_runner import CommandAnswer, NoAnswer
+from markab.executors.remote.command_runner import CommandAnswer
 
 
 @dataclass

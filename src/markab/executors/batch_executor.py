@@ -1,21 +1,20 @@
-"""The executor for batch systems that share a file system with this machine: Slurm and its like.
+"""The executor for batch systems that share a file system with this machine: Slurm and its like, and those of a cloud.
 
 Attempts that ask for the same become one batch job, an array where the system has arrays. Its directory
 (`remote/batch_directory.py`) is on disk before it is submitted, so that whoever continues the run finds it. Two
 threads work beside the engine, which never waits for a command:
 
     scanner      looks for what workers wrote: claims, then records. A record is the truth, and ends an attempt
-    commander    runs the commands of the batch system (`remote/batch_systems/`), one at a time, each with a
+    commander    calls the batch system (`remote/batch_service.py`), one call at a time, each with a
                  time-out: submits, cancels, and lists the queue, after 1 s, then every 2 to 15 s. What it lists
                  is for people, and says when to stop waiting for a record
 
-A command that fails is never the failure of an attempt, except a submission that the system refuses. What is
+A call that fails is never the failure of an attempt, except a submission that the system refuses. What is
 given up is revoked first (`worker/fence.py`), so LOST means that it is without effect even if it runs on.
 """
 
 from __future__ import annotations
 
-import getpass
 import os
 import secrets
 import threading
@@ -37,8 +36,8 @@ from markab.executors.remote.batch_directory import (
 )
 from markab.executors.remote.batch_groups import AttemptGroup, group
 from markab.executors.remote.batch_jobs import BatchVerdict, BatchWatch, Watched
-from markab.executors.remote.batch_system import BatchCommand, BatchElement, BatchJob, BatchSystem, QueueEntry
-from markab.executors.remote.command_runner import CommandRunner, NoAnswer
+from markab.executors.remote.batch_service import BatchService, NoAnswer, SubmittedJob
+from markab.executors.remote.batch_system import BatchElement, BatchJob, QueueEntry
 from markab.executors.remote.doorbell import Doorbell
 from markab.executors.remote.refusal import refused_record
 from markab.transfers.error_kinds import ErrorKind, error_entry
@@ -69,21 +68,16 @@ class BatchExecutor:
 
     def __init__(
         self,
-        system: BatchSystem,
-        contact: str = "",
+        service: BatchService,
         *,
         grace_s: float = GRACE_S,
         pulse_s: float = PULSE_S,
         poll_s: tuple[float, float] = POLL_S,
-        runner: CommandRunner | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._system = system
-        self._runner = runner or CommandRunner(contact)
+        self._service = service
         self._grace_s, self._pulse_s, self._poll_range = grace_s, pulse_s, poll_s
         self._clock = clock
-        self._user = ""
-        self._most_elements = 0
         self._shared: dict[Path, bool] = {}
         """Directory of batches → whether the login node has it, too."""
         self._lock = threading.Lock()
@@ -188,7 +182,7 @@ class BatchExecutor:
         self._look.set()
         for thread in self._threads:
             thread.join(timeout=5.0)  # one may wait for a command; nothing depends on its answer
-        self._runner.close()
+        self._service.close()
         self._bell.close()
 
     def _seen(self, id_: AttemptId) -> Seen:
@@ -299,7 +293,7 @@ class BatchExecutor:
         if not inbox:
             return
         usable = [attempt for attempt in inbox if self._is_usable(attempt)]
-        for one in group(usable, self._limit()):
+        for one in group(usable, self._service.most_elements() if usable else 1):
             try:
                 batch = self._write(one)
             except (OSError, StorageError) as error:
@@ -312,7 +306,7 @@ class BatchExecutor:
 
     def _is_usable(self, attempt: Attempt) -> bool:
         """Return whether an attempt can run by a batch system with a shared file system; if not, it has ended."""
-        title = self._system.title
+        title = self._service.title
         if not attempt.scratch:
             why = (
                 f"site {attempt.job.site!r} runs jobs by {title}, which needs a scratch directory on a file "
@@ -348,9 +342,10 @@ class BatchExecutor:
             nodes=request.nodes,
             processes_per_node=request.processes_per_node,
             arguments=request.arguments,
+            attributes=dict(request.attributes),
         )
         command = worker_command(directory, worker, one.limit_s, self._pulse_s)
-        finish_batch(directory, request.site, job, self._system.script(job, command))
+        finish_batch(directory, request.site, job, self._service.script(job, command))
         alive: dict[int, Watched] = {}
         for element, attempts in enumerate(one.elements):
             for attempt in attempts:
@@ -361,18 +356,6 @@ class BatchExecutor:
         with self._lock:
             for attempt in (attempt for element in one.elements for attempt in element):
                 self._report_end(attempt.id, unseen_record(kind, why))
-
-    def _limit(self) -> int:
-        """Return the most elements of one job, as the site says."""
-        if not self._most_elements:
-            command, text = self._system.limits(), ""
-            if command is not None:
-                try:
-                    text = self._runner.run(command).stdout
-                except NoAnswer:
-                    return self._system.most_elements("")
-            self._most_elements = self._system.most_elements(text)
-        return self._most_elements
 
     def _submit_waiting(self) -> None:
         """Submit the batches that were not yet; those of unclear fate only if the queue does not have them."""
@@ -386,7 +369,7 @@ class BatchExecutor:
                 return
         tried = [batch for batch in waiting if batch.was_tried]
         if tried and not self._poll(tried):
-            self._try_later(f"{self._system.title} does not answer", waiting)
+            self._try_later(f"{self._service.title} does not answer", waiting)
             return
         for batch in waiting:
             if self._closing.is_set():
@@ -403,35 +386,33 @@ class BatchExecutor:
 
     def _submit_one(self, batch: BatchWatch) -> str:
         """Submit a batch; return why it is to be tried later."""
-        title = self._system.title
+        title = self._service.title
         top = batch.directory.path.parent
         try:
             if not self._shared.setdefault(top, False):
-                self._shared[top] = self._runner.is_shared(batch.directory.path)
+                self._shared[top] = self._service.shares(batch.directory.path)
             if not self._shared[top]:
                 why = (
-                    f"the login node {self._runner.contact!r} does not have '{top}': "
+                    f"{self._service.not_shared} does not have '{top}': "
                     f"{title} needs a scratch directory on a file system that this machine shares with it"
                 )
                 self._end_all(batch, unseen_record(ErrorKind.STORAGE, why))
                 return ""
             batch.was_tried = True
-            answer = self._runner.run(self._system.submit(batch.job))
-            if answer.exit_code == 0:
-                self._accepted(batch, [self._system.read_submitted(answer.stdout)])
-                return ""
+            answer = self._service.submit(batch.job)
         except NoAnswer as error:
             if not error.is_permanent:
                 return str(error)
-            hint = f"run Markab where {title} is installed, or name a login node as the contact of the site"
+            hint = self._service.missing_hint
             self._end_all(batch, {"ok": False, "error": error_entry(ErrorKind.NO_PROGRAM, str(error), hint)})
             return ""
-        except ValueError as error:
-            return str(error)
-        if self._system.is_busy(answer.stderr):
+        if answer.native_id:
+            self._accepted(batch, [answer.native_id])
+        elif answer.is_busy:
             return answer.words
-        # kind REFUSED: another try with the same request has the same answer
-        self._end_all(batch, refused_record(batch.site, f"{title} refused the job: {answer.words}"))
+        else:
+            why = f"{title} refused the job: {answer.words}"
+            self._end_all(batch, refused_record(batch.site, why, answer.hint, answer.kind))
         return ""
 
     def _accepted(self, batch: BatchWatch, native_ids: Sequence[str]) -> None:
@@ -461,7 +442,7 @@ class BatchExecutor:
     def _set_trouble(self, why: str) -> None:
         if not why and self._deaf >= DEAF_POLLS:
             return
-        self._trouble = f"{self._system.title}: {why}" if why else ""
+        self._trouble = f"{self._service.title}: {why}" if why else ""
 
     # -- cancelling --
 
@@ -510,11 +491,11 @@ class BatchExecutor:
         """End elements in the queue that nobody needs, as the last listing has them."""
         with self._lock:
             elements = [element for batch in batches for element in batch.superfluous()]
-        for command in self._system.cancel(elements) if elements else ():
-            try:
-                self._runner.run(command)
-            except NoAnswer:
-                return  # the next listing shows them again
+        try:
+            if elements:
+                self._service.cancel(elements)
+        except NoAnswer:
+            return  # the next listing shows them again
         with self._lock:
             for batch in batches:
                 batch.is_unchecked = False
@@ -552,20 +533,21 @@ class BatchExecutor:
         """List the queue; return whether there was an answer."""
         if not batches:
             return True
-        try:
-            names = [batch.directory.name for batch in batches]
-            answer = self._runner.run(self._system.queue(self._user_name(), names))
-            is_ok, why = answer.exit_code == 0, answer.words
-        except NoAnswer as error:
-            is_ok, why = False, str(error)
         with self._lock:
-            self._deaf = 0 if is_ok else self._deaf + 1
+            asked = [SubmittedJob(batch.job, list(batch.native_ids)) for batch in batches]
+        found: dict[BatchElement, QueueEntry] = {}
+        try:
+            found, why = self._service.listing(asked), ""
+        except NoAnswer as error:
+            why = str(error) or "no answer"
+        with self._lock:
+            self._deaf = self._deaf + 1 if why else 0
             if self._deaf >= DEAF_POLLS:
                 self._set_trouble(why)
-        if not is_ok:
+        if why:
             return False
-        listing: dict[str, dict[BatchElement, QueueEntry]] = {name: {} for name in names}
-        for element, entry in self._system.read_queue(answer.stdout).items():
+        listing: dict[str, dict[BatchElement, QueueEntry]] = {batch.directory.name: {} for batch in batches}
+        for element, entry in found.items():
             if entry.name in listing:
                 listing[entry.name][element] = entry
         for batch in batches:
@@ -612,7 +594,7 @@ class BatchExecutor:
         record = dict(one.kept or {})
         kind, reason = (entry.kind, entry.reason) if entry else ("", "")
         error = dict(record["error"])
-        error["message"] += f": {self._system.title} reports {reason}" if reason else " by the batch system"
+        error["message"] += f": {self._service.title} reports {reason}" if reason else " by the batch system"
         if kind in (ErrorKind.TIMEOUT, ErrorKind.LOST, ErrorKind.MEMORY):
             error["kind"] = kind
         record["error"] = error
@@ -623,14 +605,11 @@ class BatchExecutor:
         """Return what the system says of the end of an element."""
         native_id, entry = batch.entries.get(element, ("", None))
         for id_ in [native_id] if native_id else batch.native_ids:
-            command = self._system.ended(batch.directory.name, id_)
-            if command is None:
-                break
             try:
-                answer = self._runner.run(command)
+                ended = self._service.ended(batch.directory.name, id_)
             except NoAnswer:
                 break
-            for key, found in self._system.read_ended(answer.stdout).items():
+            for key, found in ended.items():
                 if (
                     key.position == element
                     and found.name == batch.directory.name
@@ -640,7 +619,7 @@ class BatchExecutor:
         return entry
 
     def _give_up(self, batch: BatchWatch, one: Watched, words: QueueEntry | None) -> None:
-        kind, why = batch.end_of(one, words, batch.directory.printed(), self._system.title)
+        kind, why = batch.end_of(one, words, batch.directory.printed(), self._service.title)
         with self._lock:
             if kind == ErrorKind.LOST:
                 self._drop(batch, one)
@@ -751,15 +730,6 @@ class BatchExecutor:
             with self._lock:
                 self._failure = error
                 self._bell.ring()
-
-    def _user_name(self) -> str:
-        """Return the user's name where the commands run. Raises NoAnswer."""
-        if not self._user:
-            self._user = getpass.getuser()
-            if self._runner.contact:
-                user, at, _ = self._runner.contact.rpartition("@")
-                self._user = user if at else self._runner.run(BatchCommand(["id", "-un"])).stdout.strip()
-        return self._user
 
 
 def _kind(record: Record) -> str:

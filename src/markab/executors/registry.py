@@ -21,8 +21,10 @@ def _make_local(site: PlanSite) -> Executor:
 
 def _make_batch(site: PlanSite) -> Executor:
     from markab.executors.batch_executor import BatchExecutor
+    from markab.executors.remote.command_runner import CommandRunner
+    from markab.executors.remote.command_service import CommandService
 
-    return BatchExecutor(language(site.executor), site.contact)
+    return BatchExecutor(CommandService(language(site.executor), CommandRunner(site.contact)))
 
 
 def _make_htcondor(site: PlanSite) -> Executor:

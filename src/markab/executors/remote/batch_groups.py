@@ -35,6 +35,7 @@ class GroupRequest(NamedTuple):
     nodes: int
     processes_per_node: int
     arguments: tuple[str, ...]
+    attributes: tuple[tuple[str, str], ...]
     label: str
     """Of the workflow; a comment for people."""
 
@@ -68,6 +69,7 @@ def request_of(attempt: Attempt) -> GroupRequest:
         batch.nodes,
         batch.processes_per_node,
         tuple(batch.arguments),
+        tuple(sorted(batch.attributes.items())),
         attempt.context.workflow,
     )
 

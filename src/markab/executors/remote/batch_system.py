@@ -1,14 +1,14 @@
 """The language of a batch system: what is submitted, and how its commands are typed and read. Pure: no process, no clock.
 
-One file in `batch_systems/` implements `BatchSystem` for each kind; `BatchExecutor` runs the commands. What a batch
+One file in `batch_systems/` implements `BatchSystem` for each kind; `command_service.py` runs the commands. What a batch
 system reports is never the result of an attempt: that is the record which the worker wrote. Its words decide only
 when to look for the record, what `status` shows while an attempt waits, and what the reason is if no record arrives.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from markab.executors.base import Seen
@@ -40,6 +40,8 @@ class BatchJob:
     processes_per_node: int = 0
     arguments: Sequence[str] = ()
     """Directives in the language of the system, one a line, unchanged."""
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    """What only a service of a cloud is asked for: profile, such as `kubernetes.image`, → value."""
 
 
 class BatchCommand(NamedTuple):

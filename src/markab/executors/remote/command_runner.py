@@ -14,6 +14,7 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from markab.executors.remote.batch_service import NoAnswer
 from markab.executors.remote.batch_system import BatchCommand
 
 TIMEOUT_S = 60.0
@@ -34,15 +35,6 @@ class CommandAnswer:
         """Its own words, in one line, for a message."""
         text = " ".join((self.stderr or self.stdout).split())
         return text[-500:] or f"exit code {self.exit_code}"
-
-
-class NoAnswer(Exception):
-    """A command gave no answer: it was not found, took too long, or the login node cannot be reached."""
-
-    def __init__(self, message: str, is_permanent: bool = False) -> None:
-        super().__init__(message)
-        self.is_permanent = is_permanent
-        """The program does not exist: trying again does not help. Nothing was done."""
 
 
 @dataclass(slots=True)

@@ -11,6 +11,6 @@ _HINT = (
 )
 
 
-def refused_record(site: str, message: str) -> Record:
+def refused_record(site: str, message: str, hint: str = "", kind: str = ErrorKind.REFUSED) -> Record:
     """Return the record of an attempt that would be refused again, as long as request and site stay the same."""
-    return {"ok": False, "error": error_entry(ErrorKind.REFUSED, message, _HINT % site)}
+    return {"ok": False, "error": error_entry(kind, message, hint or _HINT % site)}
