@@ -26,6 +26,7 @@ import pytest
 from contract import walled_node
 from contract.walled_executor import WalledExecutor
 from kit import grid_engine, slurm_cluster
+from kit.fake_cloud.clouds import SERVICES, fake_cloud, request_at
 from kit.fake_scheduler.scheduler import fake_scheduler
 from kit.fake_scheduler.systems import MODULES
 from kit.waiting import PATIENCE_S, is_alive, wait_for_line, wait_until
@@ -63,6 +64,8 @@ class Case(NamedTuple):
     """Why it cannot be tested here."""
     fake: str = ""
     """The system that a fake scheduler is in its place; it is tested with the integration tests."""
+    cloud: str = ""
+    """The service that a fake of its API is in its place; it is tested with the integration tests."""
     fixture: str = ""
     """That starts the servers it needs, and has the directory `top` of its nodes, if these are another; tested with the integration tests."""
 
@@ -75,6 +78,10 @@ def make_batch(name: str) -> Callable[[Path], Executor]:
     return lambda top: BatchExecutor(
         CommandService(language(name), CommandRunner()), grace_s=5.0, pulse_s=1.0
     )
+
+
+def make_cloud(name: str) -> Callable[[Path], Executor]:
+    return lambda top: BatchExecutor(SERVICES[name](), grace_s=5.0, pulse_s=1.0)
 
 
 def make_htcondor(top: Path) -> Executor:
@@ -106,6 +113,7 @@ EXECUTORS = {
         for system in MODULES
         if system != "sge"  # the real one is here
     },
+    **{f"fake-{name}": Case(make_cloud(name), is_here=False, cloud=name) for name in SERVICES},
 }
 BEFORE_THE_END = {Seen.QUEUED, Seen.HELD, Seen.RUNNING}
 UUID = f"5f0c7f3e-uuid-{os.getpid()}"  # what another process tests must not be recovered here
@@ -132,6 +140,8 @@ class Bench:
 
     def attempt(self, job: PlannedJob, number: int = 1, checksums: dict[str, str] | None = None) -> Attempt:
         self.count += 1
+        if self.case.cloud:
+            job = msgspec.structs.replace(job, batch=request_at(self.case.cloud, self.top))
         id_ = AttemptId(UUID, self.count, number)
         return Attempt(id_, job, self.context, str(self.scratch), str(self.work), checksums or {})
 
@@ -177,7 +187,7 @@ class Bench:
 def those(is_wanted: Callable[[Case], bool] = lambda case: True) -> list[Any]:
     """Return the names of executors, as parameters of a test."""
     return [
-        pytest.param(name, marks=pytest.mark.integration if case.fixture or case.fake else ())
+        pytest.param(name, marks=pytest.mark.integration if case.fixture or case.fake or case.cloud else ())
         for name, case in sorted(EXECUTORS.items())
         if is_wanted(case)
     ]
@@ -195,6 +205,8 @@ def open_bench(request: pytest.FixtureRequest, top: Path) -> Iterator[Bench]:
                 fake_scheduler(top.with_name(f"{top.name}-site"), case.fake, kill_wait_s=30)
             )
             stack.enter_context(pytest.MonkeyPatch.context()).setenv("PATH", site.search_path)
+        if case.cloud:
+            stack.enter_context(fake_cloud(case.cloud, top))
         made = Bench(top, case)
         made.node_top = server.top if server else top
         yield made

@@ -32,6 +32,7 @@ class Bench:
     replicas: list[Entry] = field(default_factory=list)
     sites: list[Entry] = field(default_factory=list)
     transformations: list[Entry] = field(default_factory=list)
+    containers: list[Entry] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         tool = self.path / "bin" / "tool"
@@ -56,7 +57,10 @@ class Bench:
         (self.path / "workflow.yml").write_text(json.dumps({**head, "jobs": list(tasks)}))
         for name in ("replicas", "sites", "transformations"):
             if entries := getattr(self, name):
-                (self.path / f"{name}.yml").write_text(json.dumps({"pegasus": "5.0.4", name: entries}))
+                document = {"pegasus": "5.0.4", name: entries}
+                if name == "transformations" and self.containers:
+                    document["containers"] = self.containers
+                (self.path / f"{name}.yml").write_text(json.dumps(document))
         return PlanOptions(workflow=Path("workflow.yml"), directory=self.path, **options)
 
     def plan(self, *tasks: Entry, passes: Sequence[tuple[str, Pass]] = PASSES, **options: Any) -> MadePlan:

@@ -27,6 +27,20 @@ def _make_batch(site: PlanSite) -> Executor:
     return BatchExecutor(CommandService(language(site.executor), CommandRunner(site.contact)))
 
 
+def _make_kubernetes(site: PlanSite) -> Executor:
+    from markab.executors.batch_executor import BatchExecutor
+    from markab.executors.kubernetes.cluster import KubernetesCluster
+
+    return BatchExecutor(KubernetesCluster(site.contact))
+
+
+def _make_aws_batch(site: PlanSite) -> Executor:
+    from markab.executors.aws_batch.region import AwsBatchRegion
+    from markab.executors.batch_executor import BatchExecutor
+
+    return BatchExecutor(AwsBatchRegion(site.contact))
+
+
 def _make_htcondor(site: PlanSite) -> Executor:
     from markab.executors.htcondor.executor import HTCondorExecutor
 
@@ -36,6 +50,8 @@ def _make_htcondor(site: PlanSite) -> Executor:
 BACK_ENDS: Mapping[str, MakeExecutor] = {
     LOCAL: _make_local,
     "htcondor": _make_htcondor,
+    "kubernetes": _make_kubernetes,
+    "aws-batch": _make_aws_batch,
     **dict.fromkeys(LANGUAGES, _make_batch),
 }
 

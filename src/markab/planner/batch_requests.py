@@ -4,6 +4,7 @@
 |---|---|
 | this machine | nothing: these profiles are for other places |
 | a batch system | `pegasus.queue`, `.project`, `.nodes`, `.ppn`, `.glite.arguments`, and the keys of `globus` that say the same, which win |
+| Kubernetes, AWS Batch | what `cloud_requests.py` has |
 | HTCondor | these of `pegasus`, and every key of `condor` as it stands, but for those that the executor writes itself |
 
 Of a key and `<key>.expr` the expression wins. Cores are `nodes` times `ppn` where they are not given.
@@ -20,7 +21,8 @@ import msgspec
 from markab.errors import Problem
 from markab.plan.condor_commands import is_reserved
 from markab.plan.model import LOCAL, BatchRequest
-from markab.planner.site_executors import BATCH_SYSTEMS
+from markab.planner.cloud_keys import has_effect, is_cloud_key
+from markab.planner.site_executors import CLOUDS, SHARING
 from markab.spec import units
 from markab.spec.model import Profiles
 from markab.spec.profile_expression import Value, WrongExpression, evaluate
@@ -63,14 +65,16 @@ def is_batch_key(namespace: str, key: str, executor: str) -> bool:
     if executor == LOCAL:
         return False
     if namespace == "globus":
-        return key in _OF_GLOBUS and executor in BATCH_SYSTEMS
-    return namespace != "condor" or executor not in BATCH_SYSTEMS
+        return key in _OF_GLOBUS and executor in SHARING
+    if namespace == "condor":
+        return executor not in SHARING
+    return has_effect(namespace, key, executor)
 
 
 def with_globus_requests(profiles: Profiles, executor: str, job_id: str, problems: list[Problem]) -> Profiles:
     """Return profiles in which what `globus` asks of a batch system is asked for in `pegasus` too."""
     given = profiles.get("globus", {})
-    if not given or executor not in BATCH_SYSTEMS:
+    if not given or executor not in SHARING:
         return profiles
     pegasus = dict(profiles.get("pegasus", {}))
     for key, (same, factor) in _OF_GLOBUS.items():
@@ -87,7 +91,7 @@ def with_nodes(
     resources: Resources, profiles: Profiles, executor: str, job_id: str, problems: list[Problem]
 ) -> Resources:
     """Return resources whose cores are those of the nodes that a job asks for, if it does not say how many."""
-    if executor == LOCAL:
+    if executor == LOCAL or executor in CLOUDS:
         return resources
     nodes, each = _number(profiles, "nodes", job_id, []), _number(profiles, "ppn", job_id, [])
     if not (nodes and each):
@@ -136,7 +140,7 @@ def batch_request(
         nodes=_number(profiles, "nodes", job_id, problems),
         processes_per_node=_number(profiles, "ppn", job_id, problems),
         arguments=[line.strip() for line in text("glite.arguments").splitlines() if line.strip()],
-        attributes=_attributes(profiles, counts_in_pool) if executor not in BATCH_SYSTEMS else {},
+        attributes=_attributes(profiles, counts_in_pool) if executor not in SHARING else {},
     )
     return None if request == BatchRequest() else request
 
@@ -165,11 +169,17 @@ def differing_texts(each: Iterable[BatchRequest | None]) -> list[str]:
     for one in each:
         if one is not None:
             texts = {"pegasus.queue": one.queue, "pegasus.project": one.project}
-            texts |= {f"condor.{key}": value for key, value in one.attributes.items()}
+            texts |= {_profile_name(key): value for key, value in one.attributes.items()}
             for key, value in texts.items():
                 if value:
                     values.setdefault(key, {})[value] = None
     return [key for key, found in values.items() if len(found) > 1]
+
+
+def _profile_name(attribute: str) -> str:
+    """Return the profile that an attribute of a request is from."""
+    namespace = next((one for one in ("markab", "pegasus") if is_cloud_key(one, attribute)), "condor")
+    return f"{namespace}.{attribute}"
 
 
 def _attributes(profiles: Profiles, counts_in_pool: bool) -> dict[str, str]:

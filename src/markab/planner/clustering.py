@@ -30,6 +30,7 @@ from heapq import heapify, heapreplace
 
 from markab.errors import Problem
 from markab.planner.batch_requests import differing_texts
+from markab.planner.cloud_keys import IMAGE_KEYS
 from markab.planner.draft import Context, Draft
 from markab.planner.job_aggregator import Aggregators
 from markab.planner.job_names import cluster_name, compute_name
@@ -247,7 +248,14 @@ def _profile(draft: Draft, job: int, key: str) -> str:
 def _warn_of_differing_requests(draft: Draft, group: Members, context: Context) -> None:
     """Say which requests to the batch system cannot all be met, because one job can have only one of them."""
     requests = {id(one): one for job in group.jobs if (one := draft.placements[job].batch) is not None}
-    if len(requests) > 1 and (keys := differing_texts(requests.values())):
+    keys = differing_texts(requests.values()) if len(requests) > 1 else []
+    if images := [key for key in keys if key.partition(".")[2] in IMAGE_KEYS]:
+        context.problem(
+            "cluster",
+            f"the tasks of a cluster ({group.why}) differ in {', '.join(images)}, and a job runs in one container",
+            "leave them out of one cluster, or give them the same",
+        )
+    elif keys:
         context.warn(
             "cluster",
             f"the tasks of a cluster ({group.why}) differ in {', '.join(keys)}: the first that is given counts",

@@ -26,6 +26,7 @@ from markab.plan.model import (
     Transfer,
 )
 from markab.planner.child_plans import CATEGORY
+from markab.planner.cloud_keys import IMAGE_KEYS
 from markab.planner.draft import Context, Draft, ResultPlaces
 from markab.planner.graph import sorted_unique, topological_order
 from markab.planner.hashed_results import HashedResults
@@ -187,8 +188,11 @@ def job_of_tasks(
     planned.max_wall_s = resources.max_wall_s or 0
     planned.success_messages = resources.success_messages
     planned.failure_messages = resources.failure_messages
+    # A service of a cloud starts the container itself, and the worker runs in it.
+    in_container = placement.batch is not None and not IMAGE_KEYS.isdisjoint(placement.batch.attributes)
     planned.tasks = [
-        _planned_task(task, program, draft) for task, program in zip(tasks, placement.programs, strict=True)
+        _planned_task(task, program, draft, in_container=in_container)
+        for task, program in zip(tasks, placement.programs, strict=True)
     ]
     if draft.contents:
         _add_contents(draft, job, planned)
@@ -241,10 +245,10 @@ def _sub_workflow(task: Task) -> PlannedTask:
     )
 
 
-def _planned_task(task: Task, program: Program, draft: Draft) -> PlannedTask:
+def _planned_task(task: Task, program: Program, draft: Draft, *, in_container: bool) -> PlannedTask:
     executable = program.executable
     command, arguments = _command(executable), command_line(task)
-    container = program.container
+    container = None if in_container else program.container
     of_program = executable.transformation.metadata | executable.at.metadata
     if is_noop(program.profiles):
         command, container = shutil.which("true") or "/bin/true", None

@@ -7,6 +7,8 @@ scheduler of that gateway decides.
 Only the executors in `AVAILABLE` exist in this version; jobs of a site that requests
 another run on this machine. When an executor is added, its name is added there.
 
+The services of clouds are named by the style alone: `kubernetes`, `aws-batch`. They have an API and no program here.
+
 A batch system is never there by convention: a site that names one is planned for it, and a submit host that lacks its
 programs is a problem. HTCondor is what a site has that says nothing, or that says `style = condor`, as nearly every document
 does: its jobs go there where it is installed, and else run on this machine.
@@ -16,6 +18,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from importlib.util import find_spec
 
 from markab.plan.model import LOCAL
 from markab.spec.model import Grid, Site
@@ -27,7 +30,15 @@ HTCONDOR = "htcondor"
 BATCH_SYSTEMS = frozenset({"slurm", "pbs", "torque", "sge", "lsf", "cobalt", "moab", "flux"})
 """The executors that submit to a batch system, which moves no files: a directory that submit host and nodes share does."""
 
-AVAILABLE = frozenset({LOCAL, HTCONDOR}) | BATCH_SYSTEMS
+KUBERNETES = "kubernetes"
+AWS_BATCH = "aws-batch"
+CLOUDS = frozenset({KUBERNETES, AWS_BATCH})
+"""The executors that submit through a web API, to containers that mount a directory which the submit host has too."""
+
+SHARING = BATCH_SYSTEMS | CLOUDS
+"""Those that move no files: a directory is shared."""
+
+AVAILABLE = frozenset({LOCAL, HTCONDOR}) | SHARING
 
 PROGRAMS = {
     HTCONDOR: "condor_submit",
@@ -41,6 +52,9 @@ PROGRAMS = {
     "flux": "flux",
 }
 """Executor → the program that submits its jobs."""
+
+LIBRARIES = {AWS_BATCH: ("botocore", "aws")}
+"""Executor → the package that it needs, and the extra that installs it."""
 
 DEFAULT_STYLE = "condor"
 _BY_CONVENTION = ("condor", "glideinwms")
@@ -81,6 +95,8 @@ EXECUTORS = {
     ("creamce", ""): "cream",
     ("globus", ""): "globus",
     ("panda", ""): "panda",
+    (KUBERNETES, ""): KUBERNETES,
+    (AWS_BATCH, ""): AWS_BATCH,
 }
 """(style, scheduler) → executor; a row with scheduler "" is for all others."""
 
@@ -100,6 +116,8 @@ TITLES = {
     "cream": "CREAM",
     "globus": "Globus",
     "panda": "PanDA",
+    KUBERNETES: "Kubernetes",
+    AWS_BATCH: "AWS Batch",
 }
 """Executor → what messages call it."""
 
@@ -144,11 +162,16 @@ def executor_of(site: Site) -> str:
 def contact_of(site: Site) -> str:
     """Return where the executor of a site takes its jobs, as `PlanSite.contact` has it; "": to a program of the submit host.
 
-    The contact of a gateway counts if jobs are to go there: to a schedd elsewhere (`condorc`), or to a login node
-    (`ssh`, `bosco`). With `glite`, the batch system is that of the submit host, whatever it is called.
+    The contact of a gateway counts if jobs are to go there: to a schedd elsewhere (`condorc`), to a login node (`ssh`, `bosco`),
+    by a context of the kubeconfig (`kubernetes`), or to a region (`aws-batch`, which may also have it as a profile). With
+    `glite`, the batch system is that of the submit host, whatever it is called.
     """
     gateway, style = _compute_gateway(site), _style_or_gateway(site)
-    if gateway is None or style not in ("condorc", *_OVER_SSH):
+    if style == AWS_BATCH and (
+        region := canonical(site.profiles).get("pegasus", {}).get("aws.region", "").strip()
+    ):
+        return region
+    if gateway is None or style not in ("condorc", *_OVER_SSH, *CLOUDS):
         return ""
     contact = gateway.contact.strip()
     return "" if contact in ("localhost", "local", site.name) else contact
@@ -173,6 +196,12 @@ def missing_submit_program(site: Site) -> str:
         return "" if has_htcondor() else PROGRAMS[HTCONDOR]
     program = "ssh" if executor in BATCH_SYSTEMS and contact_of(site) else PROGRAMS.get(executor, "")
     return "" if not program or shutil.which(program) else program
+
+
+def missing_library(executor: str) -> tuple[str, str] | None:
+    """Return the package that an executor lacks, and the extra that installs it; None: it lacks none."""
+    library = LIBRARIES.get(executor)
+    return library if library is not None and find_spec(library[0]) is None else None
 
 
 def is_available(executor: str) -> bool:

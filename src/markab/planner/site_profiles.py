@@ -16,6 +16,8 @@ from markab.spec.schema import NAMESPACES
 from markab.spec.suggestions import did_you_mean
 
 _PREFIX = "pegasus.catalog.site.sites"
+REGION = "pegasus.aws.region"
+"""Property: the region of every site that names none."""
 EXECUTOR = "markab.executor"
 """Property: `local` lets the jobs of every site run on this machine."""
 
@@ -34,6 +36,12 @@ def with_property_profiles(
         added = {namespace: {canonical_key(namespace, profile): properties[f"{_PREFIX}.{key}"]}}
         site = found[name]
         found[name] = msgspec.structs.replace(site, profiles=_joined(site.profiles, added))
+    if region := properties.get(REGION, "").strip():
+        of_all: Profiles = {"pegasus": {"aws.region": region}}
+        found = {
+            name: msgspec.structs.replace(site, profiles=_joined(of_all, canonical(site.profiles)))
+            for name, site in found.items()
+        }
     if properties.choice(EXECUTOR, ("site", LOCAL), "site") == LOCAL:
         here: Profiles = {"pegasus": {"style": LOCAL}}
         found = {

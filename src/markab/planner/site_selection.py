@@ -27,6 +27,7 @@ from markab.planner.batch_requests import (
     with_globus_requests,
     with_nodes,
 )
+from markab.planner.cloud_requests import cloud_request
 from markab.planner.draft import Context, Draft, Reason
 from markab.planner.executables import (
     check_local_executable,
@@ -48,8 +49,10 @@ from markab.planner.site_choice import POLICIES, SiteChoice
 from markab.planner.site_directories import shared_scratch, unknown_site
 from markab.planner.site_executors import (
     BATCH_SYSTEMS,
+    CLOUDS,
     HTCONDOR,
     PROGRAMS,
+    SHARING,
     TITLES,
     contact_of,
     executor_of,
@@ -263,7 +266,7 @@ class _Selector:
         bypass = _flag(profiles, _BYPASS, by_default, needed_by, context)
         links = not _flag(profiles, "nosymlink", False, needed_by, context)
         program = self._program(executable, tuple(requires), profiles, site, needed_by)
-        if program.container is not None and data == "sharedfs":
+        if (program.container is not None and data == "sharedfs") or executor in CLOUDS:
             links = False  # what they point to is not in the container
         staged = staged_executables([program])
         names = {"pegasus_site": site.name, "pegasus_wf_xformation": transformation.full_name}
@@ -277,6 +280,8 @@ class _Selector:
             {"pegasus_wf_name": self.workflow, **names},
             counts_in_pool=self.counts_in_pool,
         )
+        shared = shared_scratch(context.sites[staging])
+        batch = cloud_request(batch, profiles, site, shared, executable.container, needed_by, context)
         return Placement(
             site.name,
             staging,
@@ -302,13 +307,17 @@ class _Selector:
         if executable.container is None or is_started_by_pool(profiles, executor_of(site)):
             launcher = launcher_of(profiles, site, self.context, needed_by)
             return Program(executable, requires, profiles, launcher)
+        of_container = container_of(executable.container, profiles, site, needed_by, self.context)
+        image = image_of(executable.container)
+        if executor_of(site) in CLOUDS:  # it is started there, and the worker runs in it
+            of_container, image = msgspec.structs.replace(of_container, is_staged=False), None
         return Program(
             executable,
             requires,
             profiles,
             launcher_in_container(profiles, self.context, needed_by),
-            container_of(executable.container, profiles, site, needed_by, self.context),
-            image_of(executable.container),
+            of_container,
+            image,
         )
 
     def _tag_profiles(self, tag: str, site: Site, needed_by: str) -> Profiles:
@@ -355,7 +364,7 @@ class _Selector:
         by_site = context.options.staging_sites
         requested = by_site.get(site.name, by_site.get(""))
         # A batch system brings no files to a job, as HTCondor does: they come through a directory of the site.
-        default = "local" if data == "condorio" and executor not in BATCH_SYSTEMS else site.name
+        default = "local" if data == "condorio" and executor not in SHARING else site.name
         if requested is not None and requested != default and data != "nonsharedfs":
             context.problem(
                 "staging-site",
@@ -372,7 +381,7 @@ class _Selector:
         if scratch is None:
             if context.doubts.sites:
                 return None
-            why = f", because {TITLES[executor]} moves no files" if executor in BATCH_SYSTEMS else ""
+            why = f", because {TITLES[executor]} moves no files" if executor in SHARING else ""
             context.problem(
                 "no-scratch",
                 f"site {name!r} has no directory of type 'sharedScratch', "
@@ -381,6 +390,14 @@ class _Selector:
                 if data == "nonsharedfs"
                 else f"give site {name!r} a sharedScratch in sites.yml"
                 + (", in a directory that its nodes and this machine see" if executor != LOCAL else ""),
+            )
+            return None
+        if executor in CLOUDS and scratch.is_local and name != site.name:
+            context.problem(
+                "unreachable-directory",
+                f"the scratch of staging site {name!r} is a directory of this machine, {scratch.path!r}, and jobs at "
+                f"{site.name!r} see only what their containers mount",
+                "leave --staging-site out",
             )
             return None
         if executor in BATCH_SYSTEMS and contact_of(site) and scratch.is_local and name != site.name:

@@ -37,6 +37,7 @@ from markab.planner.site_executors import (
     executor_of,
     is_available,
     is_explicit,
+    missing_library,
     missing_submit_program,
     requested_executor,
     unknown_style,
@@ -198,6 +199,12 @@ def _sites(sites: dict[str, _Jobs], context: Context) -> None:
                 "no-scheduler",
                 f"site {name!r} has a batch system, and does not say which ({jobs})",
                 f"give its gateway a scheduler: {', '.join(batch_systems())}; {_here(name)}",
+            )
+        elif lacks := missing_library(executor_of(site)):
+            context.unsupported(
+                "no-scheduler",
+                f"site {name!r} asks for {TITLES[executor_of(site)]}, and the package {lacks[0]!r} is not installed ({jobs})",
+                f"install it: pip install 'markab[{lacks[1]}]'; {_here(name)}",
             )
         elif program := missing_submit_program(site):
             _missing_program(name, program, jobs, context)

@@ -51,6 +51,7 @@ KEYS: dict[str, dict[str, Effect]] = {
         """,
         BATCH="""
             queue project nodes ppn glite.arguments glite.arguments.expr queue.expr project.expr
+            aws.region aws.batch.job_queue aws.batch.job_definition
         """,
         NOT_YET="""
             worker.node.directory relative.dir
@@ -77,7 +78,12 @@ KEYS: dict[str, dict[str, Effect]] = {
         BATCH="count jobtype maxcputime maxmemory maxtime maxwalltime minmemory project queue",
         DROPPED="arguments directory environment executable stdin stdout stderr",
     ),
-    "markab": _keys(READ="environment.requirements environment.conda environment.modules"),
+    "markab": _keys(
+        READ="environment.requirements environment.conda environment.modules",
+        BATCH="""
+            kubernetes.image kubernetes.claim kubernetes.hostpath kubernetes.mount kubernetes.namespace kubernetes.account
+        """,
+    ),
     "selector": _keys(READ="execution.site pfn", NEEDLESS="grid.jobtype"),
 }
 """Namespace → key → effect. In `env` any key may stand, and in `condor` any of HTCondor's."""

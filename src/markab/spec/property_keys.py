@@ -206,10 +206,10 @@ pegasus.parser.document.size | 500 | | read | MB that a document may have. For t
 pegasus.parser.dax.preserver.linebreaks | false | true false | needless | keep line breaks of arguments
 pegasus.code.generator | Condor | Condor Shell PMC | needless | form of the executable workflow
 pegasus.aws.account | | | needless | account at Amazon
-pegasus.aws.region | | | needless | region of its data centre
-pegasus.aws.batch.job_definition | | | needless | AWS Batch: how jobs are defined
+pegasus.aws.region | | | read | region of AWS Batch, unless a gateway names it. Also as a profile
+pegasus.aws.batch.job_definition | | | read | AWS Batch: the job definition, with the image of jobs. Also as a profile
 pegasus.aws.batch.compute_environment | | | needless | AWS Batch: where they run
-pegasus.aws.batch.job_queue | | | needless | AWS Batch: where they wait
+pegasus.aws.batch.job_queue | | | read | AWS Batch: where jobs wait. Also as a profile
 pegasus.aws.batch.s3_bucket | | | needless | AWS Batch: where their files are
 pegasus.aws.** | | | needless | settings for AWS Batch
 pegasus.agent.url | | | needless | address of an assistant service
