@@ -74,7 +74,7 @@ def sites(action: str, site: str | None, **flags: Any) -> int:
         return 0
     width = max(len(one.name) for one in found)
     for one in found:
-        lack = f"; {one.lacks!r} is not on PATH" if one.lacks else ""
+        lack = f"; {one.lack}" if one.lack else ""
         echo(f"{printable_line(one.name):<{width}}  {printable_line(one.title)}{lack}")
     return 0
 
@@ -93,8 +93,8 @@ def _documents(flags: dict[str, Any]) -> SiteDocuments:
 
 def _shown(site: SiteFacts) -> list[str]:
     lines = [f"{printable_line(site.name)}: jobs run at {printable_line(site.title)}"]
-    if site.lacks:
-        lines.append(f"  {site.lacks!r} is not on PATH")
+    if site.lack:
+        lines.append(f"  {site.lack}")
     elif site.program:
         lines.append(f"  program    {site.program}")
     for one in site.directories:

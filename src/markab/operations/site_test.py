@@ -255,9 +255,11 @@ class _Tester:
         """Yield one result after the other; after one that is not good, nothing more can be looked at."""
         site = self.site
         yield Check("site", True, f"jobs of site {site.name!r} run at {site.title}")
-        if site.lacks:
+        if site.lack:
             hint = "load its module or add its directory to PATH; `markab plan --dry-run` names other ways"
-            yield Check("program", False, f"this machine has no {site.lacks!r} on PATH", hint)
+            if site.lacks_package:
+                hint = f"pip install 'markab[{site.extra}]'"
+            yield Check("program", False, site.lack, hint)
             return
         yield Check("program", True, site.program or "none is needed here")
         from markab.errors import DocumentError, PlanningError

@@ -30,7 +30,7 @@ class SiteFacts(NamedTuple):
     requested: str
     """What its entry asks for; the same, unless that is not there."""
     contact: str
-    """Where its batch system takes jobs; "": on this machine."""
+    """Where its batch system takes jobs: a login node, a context of the kubeconfig, a region; "": on this machine, or the usual one."""
     program: str
     """The path of the program that submits; "": none is needed."""
     lacks: str
@@ -39,6 +39,10 @@ class SiteFacts(NamedTuple):
     profiles: dict[str, dict[str, str]]
     data: str
     """The data configuration of its jobs, unless they say otherwise."""
+    lacks_package: str = ""
+    """The Python package that is missing; "": none."""
+    extra: str = ""
+    """The extra of Markab that installs it."""
 
     @property
     def title(self) -> str:
@@ -47,10 +51,17 @@ class SiteFacts(NamedTuple):
 
         where = "this machine" if self.executor == "local" else TITLES.get(self.executor, self.executor)
         if self.contact:
-            where += f" through {self.contact}"
+            where += f" {'in' if self.executor == 'aws-batch' else 'through'} {self.contact}"
         if self.executor != self.requested:
             where += f" ({TITLES.get(self.requested, self.requested)} is not available here)"
         return where
+
+    @property
+    def lack(self) -> str:
+        """What is missing here, as the end of a sentence; "": nothing."""
+        if self.lacks_package:
+            return f"the Python package {self.lacks_package!r} is not installed"
+        return f"this machine has no {self.lacks!r} on PATH" if self.lacks else ""
 
     def to_json(self) -> dict[str, Any]:
         """Return it for programs."""
@@ -104,6 +115,7 @@ def _facts(site: Site, data: str) -> SiteFacts:
         PROGRAMS,
         contact_of,
         executor_of,
+        missing_library,
         missing_submit_program,
         requested_executor,
     )
@@ -127,4 +139,5 @@ def _facts(site: Site, data: str) -> SiteFacts:
         directories,
         profiles,
         profiles.get("pegasus", {}).get("data.configuration", "").lower() or data.lower(),
+        *(missing_library(executor) or ("", "")),
     )
