@@ -115,7 +115,8 @@ class PlanSite(msgspec.Struct, omit_defaults=True):
     work: str | None = None
     """Absolute directory in which attempts get directories of their own. None: below the staging site's scratch."""
     contact: str = ""
-    """Where its batch system takes jobs: a schedd as `[NAME@]HOST[:PORT]`, or a login node as `[USER@]HOST`. Empty: on the submit host."""
+    """Where its batch system takes jobs: a schedd as `[NAME@]HOST[:PORT]`, a login node as `[USER@]HOST`, a context of the kubeconfig, a region of
+    AWS. Empty: on the submit host; of a cloud, the one that its configuration names."""
 
 
 class GivenSlots(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -440,7 +441,8 @@ class BatchRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     arguments: list[str] = []
     """Directives of the batch system's language, one a line, passed on unchanged."""
     attributes: dict[str, str] = {}
-    """Commands of an HTCondor submit description, passed on unchanged; a key may begin with `+` or `My.`."""
+    """Commands of an HTCondor submit description, passed on unchanged; a key may begin with `+` or `My.`. Of a cloud: its own profiles,
+    such as `kubernetes.image`."""
 
 
 class PlannedJob(msgspec.Struct, omit_defaults=True):

@@ -23,6 +23,9 @@ from markab.spec.container_checks import registry_reference
 from markab.spec.model import Container, Profiles, Site
 from markab.spec.profiles import canonical
 
+QUEUE_PROPERTY = "pegasus.aws.batch.job_queue"
+DEFINITION_PROPERTY = "pegasus.aws.batch.job_definition"
+
 
 def cloud_request(
     request: BatchRequest | None,
@@ -117,8 +120,8 @@ def _of_aws(
 ) -> BatchRequest:
     pegasus = profiles.get("pegasus", {})
     properties = context.properties
-    queue = pegasus.get(QUEUE, "").strip() or given.queue or properties.get(f"pegasus.{QUEUE}", "").strip()
-    definition = pegasus.get(DEFINITION, "").strip() or properties.get(f"pegasus.{DEFINITION}", "").strip()
+    queue = pegasus.get(QUEUE, "").strip() or given.queue or properties.get(QUEUE_PROPERTY, "").strip()
+    definition = pegasus.get(DEFINITION, "").strip() or properties.get(DEFINITION_PROPERTY, "").strip()
     title = f"site {site.name!r} is AWS Batch"
     if not queue:
         _once(

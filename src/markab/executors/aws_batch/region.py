@@ -13,7 +13,7 @@ from typing import Any
 from markab.executors.aws_batch.job_request import DEFINITION, MOST_ELEMENTS, request_for, script_text
 from markab.executors.aws_batch.job_states import CANCELLED, STATUSES, entry_of
 from markab.executors.base import Seen
-from markab.executors.remote.batch_service import NoAnswer, Submission, SubmittedJob
+from markab.executors.remote.batch_service import NoAnswer, SubmitAnswer, SubmittedJob
 from markab.executors.remote.batch_system import BatchElement, BatchJob, QueueEntry
 from markab.executors.remote.batch_systems.spelling import by_job, one_line
 
@@ -77,19 +77,19 @@ class AwsBatchRegion:
         """Return how many jobs an array may have."""
         return MOST_ELEMENTS
 
-    def submit(self, job: BatchJob) -> Submission:
+    def submit(self, job: BatchJob) -> SubmitAnswer:
         """Submit a job."""
         try:
             answer = self._call("submit_job", **request_for(job))
         except ApiRefusal as error:
             if error.is_of_credentials and self._is_known:
-                return Submission("", f"{error}; {error.hint}", is_busy=True)
+                return SubmitAnswer("", f"{error}; {error.hint}", is_busy=True)
             asked = f" (queue {job.queue!r}, job definition {job.attributes.get(DEFINITION, '')!r})"
-            return Submission("", f"{error}{'' if error.hint else asked}", hint=error.hint)
+            return SubmitAnswer("", f"{error}{'' if error.hint else asked}", hint=error.hint)
         native_id = str(answer.get("jobId") or "")
         if not native_id:
             raise NoAnswer("SubmitJob gave no id")
-        return Submission(native_id)
+        return SubmitAnswer(native_id)
 
     def listing(self, jobs: Sequence[SubmittedJob]) -> dict[BatchElement, QueueEntry]:
         """Describe the jobs; those of which no id is known are looked for in their queue, by name."""

@@ -36,7 +36,7 @@ from markab.executors.kubernetes.pod_states import (
     element_states,
     needs_events,
 )
-from markab.executors.remote.batch_service import NoAnswer, Submission, SubmittedJob
+from markab.executors.remote.batch_service import NoAnswer, SubmitAnswer, SubmittedJob
 from markab.executors.remote.batch_system import BatchElement, BatchJob, QueueEntry
 from markab.executors.remote.batch_systems.spelling import by_job, one_line
 
@@ -81,27 +81,27 @@ class KubernetesCluster:
         """Return how many pods one Job may have."""
         return MOST_ELEMENTS
 
-    def submit(self, job: BatchJob) -> Submission:
+    def submit(self, job: BatchJob) -> SubmitAnswer:
         """Create the Job."""
         try:
             path = f"/apis/batch/v1/namespaces/{quote(self._namespace(job), safe='')}/jobs"
             answer = self._client.call("POST", path, body=manifest_of(job, os.getuid(), os.getgid()))
         except NoAccess as error:
-            return Submission("", str(error), self._is_known, error.hint)
+            return SubmitAnswer("", str(error), self._is_known, error.hint)
         if answer.is_ok or answer.status == _ALREADY_THERE:
             self._is_known = True
-            return Submission(job.name)
+            return SubmitAnswer(job.name)
         if answer.status >= 500 or answer.status == _TOO_MANY:
             raise NoAnswer(answer.words)
         if answer.status == UNAUTHORIZED and self._is_known:
-            return Submission("", f"{answer.words}; {_RENEW}", is_busy=True)
+            return SubmitAnswer("", f"{answer.words}; {_RENEW}", is_busy=True)
         is_busy = answer.status == 403 and "exceeded quota" in answer.words
         words = (
             answer.words
             if is_busy or answer.status not in (400, 422)
             else f"{answer.words} (image {job.attributes.get(IMAGE)!r})"
         )
-        return Submission("", words, is_busy, _HINTS.get(answer.status, ""))
+        return SubmitAnswer("", words, is_busy, _HINTS.get(answer.status, ""))
 
     def listing(self, jobs: Sequence[SubmittedJob]) -> dict[BatchElement, QueueEntry]:
         """List Jobs and pods in all namespaces that have any; events too, if something waits for no known reason."""

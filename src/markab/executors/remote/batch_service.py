@@ -23,7 +23,7 @@ class NoAnswer(Exception):
         """Trying again does not help, as its program does not exist. Nothing was done."""
 
 
-class Submission(NamedTuple):
+class SubmitAnswer(NamedTuple):
     """The answer to a submission: the id of the job, or why there is none."""
 
     native_id: str = ""
@@ -61,7 +61,7 @@ class BatchService(Protocol):
         """Return the most elements of one job, as the site says, or its usual number; 1: no arrays."""
         ...
 
-    def submit(self, job: BatchJob) -> Submission:
+    def submit(self, job: BatchJob) -> SubmitAnswer:
         """Hand over a job.
 
         Raises:

@@ -6,7 +6,7 @@ import getpass
 from collections.abc import Sequence
 from pathlib import Path
 
-from markab.executors.remote.batch_service import NoAnswer, Submission, SubmittedJob
+from markab.executors.remote.batch_service import NoAnswer, SubmitAnswer, SubmittedJob
 from markab.executors.remote.batch_system import BatchCommand, BatchElement, BatchJob, BatchSystem, QueueEntry
 from markab.executors.remote.command_runner import CommandRunner
 
@@ -41,13 +41,13 @@ class CommandService:
             self._most_elements = self._system.most_elements(text)
         return self._most_elements
 
-    def submit(self, job: BatchJob) -> Submission:
+    def submit(self, job: BatchJob) -> SubmitAnswer:
         """Type the command that submits; an answer without an id is no answer."""
         answer = self._runner.run(self._system.submit(job))
         if answer.exit_code != 0:
-            return Submission("", answer.words, self._system.is_busy(answer.stderr))
+            return SubmitAnswer("", answer.words, self._system.is_busy(answer.stderr))
         try:
-            return Submission(self._system.read_submitted(answer.stdout))
+            return SubmitAnswer(self._system.read_submitted(answer.stdout))
         except ValueError as error:
             raise NoAnswer(str(error)) from error
 
