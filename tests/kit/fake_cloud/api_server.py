@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 from collections import deque
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -100,6 +101,10 @@ class FakeApi:
         """Return how many calls of a kind arrived."""
         with self.lock:
             return sum(self.kind_of(call) == kind for call in self.calls)
+
+    def wrap(self, tls: ssl.SSLContext) -> None:
+        """Serve by https from now on."""
+        self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
 
     def kind_of(self, call: Call) -> str:
         """Return what a call is for."""

@@ -136,14 +136,20 @@ def _names(documents: list[tuple[Path, dict[str, Any]]], plural: str) -> set[str
 
 
 def _tls(folder: Path, cluster: Mapping[str, Any]) -> ssl.SSLContext:
-    context = ssl.create_default_context()
+    """Return what checks the server: by the authority of the kubeconfig alone, if it has one."""
+    if cluster.get("insecure-skip-tls-verify") is True:
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        return context
+    data, file = cluster.get("certificate-authority-data"), cluster.get("certificate-authority")
+    if not (data or file):
+        return ssl.create_default_context()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # trusts nobody yet
     try:
-        if cluster.get("insecure-skip-tls-verify") is True:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        elif data := cluster.get("certificate-authority-data"):
+        if data:
             context.load_verify_locations(cadata=base64.b64decode(str(data)).decode())
-        elif file := cluster.get("certificate-authority"):
+        else:
             context.load_verify_locations(cafile=str(folder / str(file)))
     except (OSError, ValueError) as error:
         raise NoAccess(f"the certificate authority of the kubeconfig cannot be used: {error}") from error
