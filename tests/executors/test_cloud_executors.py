@@ -17,6 +17,9 @@ from markab.executors import batch_executor
 from markab.executors.attempt_id import AttemptId
 from markab.executors.base import Attempt, Report, RunContext, Seen
 from markab.executors.batch_executor import BatchExecutor
+from markab.executors.kubernetes.cluster import MOST_NAMES, KubernetesCluster
+from markab.executors.remote.batch_service import SubmittedJob
+from markab.executors.remote.batch_system import BatchJob
 from markab.plan.model import Kind, Output, PlannedJob, PlannedTask
 
 UUID = "0a1b2c3d-4e5f"
@@ -133,7 +136,7 @@ def test_attempts_that_ask_for_the_same_become_one_job_with_an_element_each(clou
     cloud.submit(*attempts)
 
     assert all(cloud.ended(job)["ok"] for job in range(1, 8))
-    assert cloud.api.count(SUBMIT[cloud.name]) == 1 == len(cloud.api.jobs)
+    assert cloud.api.count(SUBMIT[cloud.name]) == 1 == len(cloud.api.created)
 
 
 def test_a_state_is_reported_with_the_id_of_the_cloud(cloud: Cloud) -> None:
@@ -141,7 +144,7 @@ def test_a_state_is_reported_with_the_id_of_the_cloud(cloud: Cloud) -> None:
 
     report = cloud.until_seen(Seen.RUNNING)
 
-    (native_id,) = cloud.api.jobs
+    (native_id,) = cloud.api.created
     assert report.native_id == f"{native_id}_0"
 
 
@@ -200,7 +203,7 @@ def test_a_busy_api_is_asked_again_and_the_reason_is_shown(cloud: Cloud, fault: 
     report = cloud.until_seen(Seen.QUEUED, "cannot be submitted now")
     assert str(fault[cloud.name][1]["message"]) in report.reason
     assert cloud.ended()["ok"]
-    assert len(cloud.api.jobs) == 1
+    assert len(cloud.api.created) == 1
 
 
 @pytest.mark.parametrize("fault", ["cut", "lost"])
@@ -212,7 +215,7 @@ def test_a_submission_without_an_answer_is_looked_for_before_it_is_tried_again(
     cloud.submit()
 
     assert cloud.ended()["ok"]
-    assert len(cloud.api.jobs) == 1
+    assert len(cloud.api.created) == 1
     assert cloud.api.count(SUBMIT[cloud.name]) == (1 if fault == "lost" else 2)
 
 
@@ -370,7 +373,7 @@ def test_an_engine_that_continues_finds_its_job_by_name(cloud: Cloud) -> None:
 
     assert report.seen is Seen.RUNNING
     assert cloud.ended()["ok"]
-    assert len(cloud.api.jobs) == 1
+    assert len(cloud.api.created) == 1
 
 
 # -- what is cancelled -------------------------------------------------------------------------------
@@ -405,3 +408,52 @@ def test_a_job_of_which_nothing_is_needed_is_removed_as_a_whole(cloud: Cloud) ->
         assert cloud.api.count("delete pods") == 0
     else:
         cloud.until(lambda: cloud.api.count("terminatejob") == 1)
+
+
+def test_a_cancellation_that_the_api_does_not_take_is_repeated(cloud: Cloud) -> None:
+    cloud.submit(cloud.attempt("sleep 60"))
+    cloud.until_seen(Seen.RUNNING)
+    kind = "delete jobs" if cloud.name == "kubernetes" else "terminatejob"
+    cloud.api.fail(kind, BROKEN[cloud.name], BUSY[cloud.name])
+
+    cloud.executor.cancel([cloud.attempt().id])
+
+    assert cloud.ended()["error"]["kind"] == "cancelled"
+    cloud.until(lambda: cloud.api.count(kind) >= 3)
+
+
+def test_a_container_without_the_scratch_directory_says_what_may_be_wrong(cloud: Cloud) -> None:
+    """It is as if another volume were mounted: the script is not there."""
+    if cloud.name == "kubernetes":
+        cloud.api.unschedulable = "later"
+    else:
+        cloud.api.stuck = "later"
+    cloud.submit()
+    cloud.until(lambda: bool(cloud.api.containers))
+    for path in (cloud.top / "scratch").glob(".*/*/script"):
+        path.unlink()
+    cloud.api.unschedulable = cloud.api.stuck = ""
+
+    error = cloud.ended()["error"]
+
+    assert error["kind"] == "container" and "is the scratch directory mounted there" in error["message"]
+
+
+def test_many_batches_are_listed_at_once(cluster: Cloud) -> None:
+    attempts = [
+        cluster.attempt("true", job, kubernetes__account=f"a{job}") for job in range(1, MOST_NAMES + 12)
+    ]
+
+    cluster.submit(*attempts)
+
+    assert all(cluster.ended(one.id.job)["ok"] for one in attempts)
+    assert len(cluster.api.created) == len(attempts)
+
+
+def test_a_listing_of_many_batches_asks_for_all_jobs_of_markab(cluster: Cloud) -> None:
+    jobs = [SubmittedJob(BatchJob(f"mk-{n}", 1, "/v/run", "/v/out"), []) for n in range(MOST_NAMES + 1)]
+
+    KubernetesCluster().listing(jobs)
+
+    asked = {call.query["labelSelector"] for call in cluster.api.calls}
+    assert asked == {"app.kubernetes.io/managed-by=markab"}

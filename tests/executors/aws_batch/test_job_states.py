@@ -28,6 +28,7 @@ def test_a_status_that_is_not_known_is_passed_over() -> None:
     ("why", "reason", "code", "kind"),
     [
         ("Essential container in task exited", "", 3, ErrorKind.EXIT),
+        ("Essential container in task exited", "", 127, ErrorKind.CONTAINER),
         ("Essential container in task exited", "", 139, ErrorKind.SIGNAL),
         (
             "Essential container in task exited",

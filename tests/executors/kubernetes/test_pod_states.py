@@ -90,6 +90,15 @@ def test_a_pod_says_more_than_its_job() -> None:
             (Seen.HELD, "CreateContainerConfigError: secret x", ""),
         ),
         (ended("Error", 1), (Seen.ENDED, "Error, exit code 1", ErrorKind.EXIT)),
+        (
+            ended("Error", 127, "/bin/sh: cannot open /v/run"),
+            (
+                Seen.ENDED,
+                "Error, exit code 127: /bin/sh: cannot open /v/run; is the scratch directory mounted there under the same path, and "
+                "python3 in the image?",
+                ErrorKind.CONTAINER,
+            ),
+        ),
         (ended("Error", 137), (Seen.ENDED, "Error, exit code 137", ErrorKind.SIGNAL)),
         (ended("OOMKilled", 137), (Seen.ENDED, "OOMKilled, exit code 137", ErrorKind.MEMORY)),
         (

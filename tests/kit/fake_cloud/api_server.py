@@ -32,6 +32,8 @@ class FakeApi:
         self.faults: dict[str, deque[Answer | str]] = {}
         """Kind of call → what its next calls do: an answer, or `slow` (none within the client's time), `cut`
         (nothing is done), `lost` (it is done, and the answer is lost)."""
+        self.created: list[str] = []
+        """Ids of the jobs that were taken, those that are gone included."""
         self.released = threading.Event()
         """Ends calls that are slow."""
         api = self

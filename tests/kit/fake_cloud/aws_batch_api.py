@@ -127,6 +127,7 @@ class FakeAwsBatch(FakeApi):
                 environment["AWS_BATCH_JOB_ARRAY_INDEX"] = str(index)
             command = asked["containerOverrides"]["command"]
             self.containers[native_id, index] = Container(command, environment, float(limit_s))
+        self.created.append(native_id)
         self._work()
         return 200, {"jobId": native_id, "jobName": asked["jobName"], "jobArn": f"arn:{native_id}"}
 

@@ -138,6 +138,7 @@ class FakeKubernetes(FakeApi):
             )
             return status(403, "Forbidden", message)
         self.jobs[name] = {**job, "metadata": {**job["metadata"], "namespace": namespace, "uid": f"u-{name}"}}
+        self.created.append(name)
         self._work()
         return 201, self._job(self.jobs[name])
 

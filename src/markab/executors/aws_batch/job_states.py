@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from markab.executors.base import Seen
+from markab.executors.remote.batch_service import NOT_STARTED, SHELL_FAILURES
 from markab.executors.remote.batch_system import QueueEntry
 from markab.executors.remote.batch_systems.spelling import one_line
 from markab.transfers.error_kinds import ErrorKind
@@ -59,5 +60,7 @@ def entry_of(name: str, job: Mapping[str, Any]) -> QueueEntry | None:
     for pattern, kind in _ENDS:
         if pattern.search(why):
             return QueueEntry(name, seen, text, "", kind)
+    if code in SHELL_FAILURES:
+        return QueueEntry(name, seen, f"{text}; {NOT_STARTED}", "", ErrorKind.CONTAINER)
     number = code if isinstance(code, int) else 0
     return QueueEntry(name, seen, text, "", ErrorKind.SIGNAL if number > 128 else ErrorKind.EXIT)

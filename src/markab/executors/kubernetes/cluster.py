@@ -8,7 +8,7 @@ are refused at once; those that have expired while the run went on are waited fo
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar, cast
 from urllib.parse import quote
@@ -130,8 +130,7 @@ class KubernetesCluster:
             for name, indexes in by_job(elements).items():
                 namespace = quote(self._namespaces.get(name) or self._client.access().namespace, safe="")
                 if self._open.get(name, set()) <= set(indexes):
-                    self._client.call(
-                        "DELETE",
+                    self._delete(
                         f"/apis/batch/v1/namespaces/{namespace}/jobs/{name}",
                         {"propagationPolicy": "Background"},
                     )
@@ -139,9 +138,7 @@ class KubernetesCluster:
                 for first in range(0, len(indexes), 100):
                     part = ",".join(map(str, indexes[first : first + 100]))
                     selector = f"{BATCH_LABEL}={name},{INDEX_LABEL} in ({part})"
-                    self._client.call(
-                        "DELETE", f"/api/v1/namespaces/{namespace}/pods", {"labelSelector": selector}
-                    )
+                    self._delete(f"/api/v1/namespaces/{namespace}/pods", {"labelSelector": selector})
         except NoAccess as error:
             raise NoAnswer(str(error)) from error
 
@@ -151,6 +148,12 @@ class KubernetesCluster:
 
     def close(self) -> None:
         """Nothing is held."""
+
+    def _delete(self, path: str, query: Mapping[str, str]) -> None:
+        """Delete what is there. Raises NoAnswer, if it may go another time."""
+        answer = self._client.call("DELETE", path, query)
+        if answer.status >= 500 or answer.status in (UNAUTHORIZED, _TOO_MANY):
+            raise NoAnswer(answer.words)
 
     def _namespace(self, job: BatchJob) -> str:
         """Return where a job is; those without a namespace stay where they were created."""

@@ -16,6 +16,7 @@ import msgspec
 
 from markab.executors.base import Seen
 from markab.executors.kubernetes.job_manifest import BATCH_LABEL
+from markab.executors.remote.batch_service import NOT_STARTED, SHELL_FAILURES
 from markab.executors.remote.batch_system import BatchElement, QueueEntry
 from markab.executors.remote.batch_systems.spelling import one_line, positions
 from markab.transfers.error_kinds import ErrorKind
@@ -288,6 +289,8 @@ def _end(status: PodStatus, host: str) -> tuple[str, str, str]:
         return reason, host, ErrorKind.MEMORY
     if ended.reason in ("ContainerCannotRun", "StartError"):
         return reason, host, ErrorKind.CONTAINER
+    if code in SHELL_FAILURES:
+        return f"{reason}; {NOT_STARTED}", host, ErrorKind.CONTAINER
     return reason, host, ErrorKind.SIGNAL if code > 128 else ErrorKind.EXIT
 
 

@@ -37,6 +37,11 @@ class SubmitAnswer(NamedTuple):
     """Of a refusal."""
 
 
+SHELL_FAILURES = frozenset({2, 126, 127})
+"""Exit codes of a container whose shell did not find the script or the worker's Python: the worker itself ends with 0 or 1."""
+NOT_STARTED = "is the scratch directory mounted there under the same path, and python3 in the image?"
+
+
 class SubmittedJob(NamedTuple):
     """A job that may be in the queue."""
 
