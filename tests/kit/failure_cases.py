@@ -106,6 +106,8 @@ COVERED = [
     said("F38", ErrorKind.CONTAINER, "container 'img' of task 'a' was not started: No such image: ubuntu:99"),
     said("F39", ErrorKind.TRANSFER, "the registry limits how often it is asked: image 'docker://x' was not pulled: toomanyrequests"),
     said("F40", ErrorKind.REFUSED, "image 'docker://lab/private' was not pulled: unauthorized: authentication required"),
+    said("F40", ErrorKind.CONTAINER, "AWS Batch reports FAILED: CannotPullContainerError: pull access denied for lab/private"),
+    said("F38", ErrorKind.HELD, "held by its site: ErrImagePull: failed to pull and unpack image \"x:9\": manifest unknown"),
     said("F41", ErrorKind.CONTAINER, "container 'i' of task 'a' was not started: image format not recognized"),
     said("F42", ErrorKind.CONTAINER, "container 'i' of task 'a' was not started: statfs /data/x: no such file or directory"),
     said("F43", ErrorKind.ENVIRONMENT, "the modules 'gcc/99' cannot be loaded: Unable to locate a modulefile for 'gcc/99'"),

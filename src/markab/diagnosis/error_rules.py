@@ -78,9 +78,9 @@ _ROWS = [
         ("F72", (*_MOVED, ErrorKind.MISSING_OUTPUT), r"another job (?:writes|wrote) (?:it|there)|written by two jobs"),
         # images of containers
         ("F39", _IMAGE, r"registry limits how often|toomanyrequests|pull rate limit"),
-        ("F40", _IMAGE, r"image .*(?:unauthorized|authentication required|access denied|is denied|denied:)"),
-        ("F38", _IMAGE, r"image .*(?:manifest unknown|manifest .*not found|repository .*not found|not known|no such image|404|name unknown)"
-         r"|unable to find image|no such image"),
+        ("F40", (*_IMAGE, ErrorKind.HELD), r"image .*(?:unauthorized|authentication required|access denied|is denied|denied:)|CannotPull.*access denied"),
+        ("F38", (*_IMAGE, ErrorKind.HELD), r"image .*(?:manifest unknown|manifest .*not found|repository .*not found|not known|no such image|404|name unknown)"
+         r"|unable to find image|no such image|CannotPull.*not found|InvalidImageName"),
         ("F41", _IMAGE, r"image format|squashfs|not a valid SIF|is no image|invalid tar header|unrecognized image"),
         ("F42", (ErrorKind.CONTAINER,), r"mount|bind|statfs"),
         # environments

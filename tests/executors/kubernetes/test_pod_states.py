@@ -84,7 +84,14 @@ def test_a_pod_says_more_than_its_job() -> None:
     [
         ({"phase": "Succeeded"}, (Seen.ENDED, "", "")),
         (waiting("ContainerCreating"), (Seen.QUEUED, "", "")),
-        (waiting("ErrImagePull", "not found"), (Seen.HELD, "ErrImagePull: not found", "")),
+        (
+            waiting("ErrImagePull", "not found"),
+            (
+                Seen.HELD,
+                "ErrImagePull: not found; correct the name of the image, or let the service account of the pods pull it",
+                "",
+            ),
+        ),
         (
             waiting("CreateContainerConfigError", "secret x"),
             (Seen.HELD, "CreateContainerConfigError: secret x", ""),
@@ -199,7 +206,10 @@ def test_events_of_other_kinds_are_no_reason() -> None:
 
 
 def test_control_characters_of_a_message_do_not_reach_the_terminal() -> None:
-    assert states(job(), pod(**waiting("ErrImagePull", "a\x1b[31m\nb")))[0].reason == "ErrImagePull: a [31m b"
+    assert (
+        states(job(), pod(**waiting("CreateContainerError", "a\x1b[31m\nb")))[0].reason
+        == "CreateContainerError: a [31m b"
+    )
 
 
 _json = st.recursive(

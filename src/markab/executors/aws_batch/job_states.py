@@ -29,6 +29,8 @@ _SEEN = {
     "FAILED": Seen.ENDED,
 }
 
+_OF_IMAGE = "correct the image of the job definition, or let its execution role pull it"
+
 _ENDS = (
     (re.compile(re.escape(CANCELLED)), ErrorKind.CANCELLED),
     (re.compile(r"OutOfMemory", re.IGNORECASE), ErrorKind.MEMORY),
@@ -59,6 +61,7 @@ def entry_of(name: str, job: Mapping[str, Any]) -> QueueEntry | None:
     text = one_line(f"FAILED: {why}" + (f", exit code {code}" if code else ""))
     for pattern, kind in _ENDS:
         if pattern.search(why):
+            text += f"; {_OF_IMAGE}" if "CannotPull" in why else ""
             return QueueEntry(name, seen, text, "", kind)
     if code in SHELL_FAILURES:
         return QueueEntry(name, seen, f"{text}; {NOT_STARTED}", "", ErrorKind.CONTAINER)

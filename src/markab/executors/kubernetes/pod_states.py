@@ -166,6 +166,8 @@ _HELD = frozenset(
 )
 """Reasons for which a container waits until somebody corrects something."""
 
+_OF_IMAGE = "correct the name of the image, or let the service account of the pods pull it"
+
 _TOLD = ("FailedCreate", "FailedMount", "FailedAttachVolume", "FailedCreatePodSandBox", "FailedScheduling")
 """Reasons of events that say why a pod waits, or is not there."""
 
@@ -262,7 +264,8 @@ def _of_pod(pod: Pod, said: Mapping[tuple[str, str], str]) -> QueueEntry:
         return QueueEntry(name, Seen.RUNNING, "", host)
     waiting = next((one.state.waiting for one in status.container_statuses or () if one.state.waiting), None)
     if waiting is not None and waiting.reason in _HELD:
-        return QueueEntry(name, Seen.HELD, _joined(waiting.reason, waiting.message), host)
+        why = _joined(waiting.reason, waiting.message)
+        return QueueEntry(name, Seen.HELD, f"{why}; {_OF_IMAGE}" if "Image" in waiting.reason else why, host)
     why = ""
     for condition in status.conditions or ():
         if condition.type == "PodScheduled" and condition.status == "False":
