@@ -23,6 +23,7 @@ from markab.executors.attempt_id import AttemptId
 from markab.executors.base import Attempt, Record, Report, Seen
 from markab.executors.htcondor.bindings import Bindings, are_installed
 from markab.executors.htcondor.event_log import EventLog, JobId, LoggedEvent, attempt_of
+from markab.executors.htcondor.missing_record import missing_record
 from markab.executors.htcondor.run_files import RunFiles
 from markab.executors.htcondor.schedd import (
     COMPLETED,
@@ -477,22 +478,7 @@ class HTCondorExecutor:
         key = _key(job.attempt)
         if not job.removed and (record := run.files.collect(job.attempt, self._verified)) is not None:
             return record
-        where = f"job {job.id} of HTCondor" + (f" on {job.host}" if job.host else "")
-        if job.is_cancelled:
-            return unseen_record(ErrorKind.CANCELLED, f"cancelled: {where} was removed")
-        if job.removed:
-            if job.failure or job.seen is Seen.HELD:
-                why = f"{where} was held: {job.reason}"
-                if job.failure == ErrorKind.REFUSED:
-                    return refused_record(job.attempt.job.site, why)
-                return unseen_record(job.failure or ErrorKind.HELD, why)
-            return unseen_record(ErrorKind.CANCELLED, f"{where} was removed: {job.removed}")
-        words = run.files.words(*key)
-        more = f"; it printed: {words}" if words else ""
-        ended = f"{where} ended with {job.exit_text or 'no record'} and brought no record of the worker{more}"
-        if job.exit_text == "exit code 127":
-            return unseen_record(ErrorKind.NO_PROGRAM, f"{ended}; the node has no program python3")
-        return unseen_record(ErrorKind.SIGNAL if job.exit_signal else ErrorKind.LOST, ended)
+        return missing_record(job, run.files.words(*key))
 
     # -- removal
 

@@ -38,6 +38,9 @@ _KINDS = {
 }
 """Code → kind of error, of what is no different after waiting."""
 
+LASTING = tuple(sorted(_KINDS))
+"""The codes in that table, whatever else is known of a hold."""
+
 _BY_ERRNO = {
     (6, errno.ENOENT): ErrorKind.NO_PROGRAM,
     (12, errno.ENOSPC): ErrorKind.STORAGE,

@@ -30,8 +30,9 @@ from markab.plan.atomic_file import flush_directory, replacing
 from markab.transfers.checksum import Verified
 
 _SANDBOX = re.compile(r"(\d+)\.(\d+)(?:\.part)?")
-_TIMES = "times.json"
-_SENT = ("spec.json", "scratch", "passwords.json", _TIMES)
+TIMES = "times.json"
+SENT = ("spec.json", "scratch", "passwords.json", TIMES)
+"""What goes with a job, as far as it is there."""
 
 LONGEST_TEXT = 2000
 
@@ -46,8 +47,7 @@ class RunFiles:
         directory = self.place.directory
         directory.mkdir(parents=True, exist_ok=True)
         _write(self.place.worker, compiled_worker())
-        start = package_files("markab.executors.htcondor").joinpath("node_start.py").read_bytes()
-        _write(self.place.start, start)
+        _write(self.place.start, start_program())
         self.place.start.chmod(0o755)
         numbers = [int(path.stem) for path in directory.glob("*.sub") if path.stem.isdigit()]
         self._submissions = max(numbers, default=0)
@@ -59,11 +59,9 @@ class RunFiles:
     def fill(self, attempt: Attempt) -> str:
         """Make the sandbox of an attempt, and return its commands. Raises AttemptFailed."""
         sandbox = self.sandbox(attempt.id.job, attempt.id.number)
-        sandbox.fill(attempt, brings_worker=False, is_mounted=True, makes_directories=False)
-        if attempt.job.inputs:
-            _write_times(sandbox.path)
+        fill_sandbox(sandbox, attempt)
         there = set(os.listdir(sandbox.path))
-        sent = [name for name in _SENT if name in there]
+        sent = [name for name in SENT if name in there]
         return submit_text(attempt.job, self.place, sent)
 
     def write_submission(self, text: str, attempts: Sequence[Attempt]) -> Path:
@@ -94,26 +92,11 @@ class RunFiles:
 
     def collect(self, attempt: Attempt, verified: Verified) -> Record | None:
         """Put what came back in place, and return the record; None if there is none. May be done again."""
-        sandbox = self.sandbox(attempt.id.job, attempt.id.number)
-        received = sandbox.path / "attachments"
-        try:
-            if stat.S_ISDIR(os.lstat(received).st_mode):
-                os.rename(received / "record.json", sandbox.record)
-        except FileNotFoundError:
-            pass  # there is none, or it was moved before a crash
-        return sandbox.collect(attempt, verified)
+        return collect_sandbox(self.sandbox(attempt.id.job, attempt.id.number), attempt, verified)
 
     def words(self, job: int, number: int) -> str:
         """Return the end of what the program that starts the worker printed: usually nothing."""
-        texts = []
-        for name in ("start.err", "start.out"):
-            try:
-                with open(self.place.sandbox(job, number) / name, "rb") as file:
-                    file.seek(max(0, os.fstat(file.fileno()).st_size - LONGEST_TEXT))
-                    texts.append(file.read().decode(errors="replace").strip())
-            except OSError:
-                pass  # it did not come back
-        return "\n".join(text for text in texts if text)
+        return start_words(self.place.sandbox(job, number))
 
     def left_sandboxes(self, alive: Collection[tuple[int, int]]) -> Iterator[Sandbox]:
         """Yield the sandboxes of all attempts but some: their ends are recorded, or they were never submitted."""
@@ -123,16 +106,48 @@ class RunFiles:
                 yield Sandbox(self.place.directory / name)
 
 
-def _write_times(sandbox: Path) -> None:
-    """Write the times of the files that go along: HTCondor gives them the time of their transfer."""
-    top = sandbox / "scratch"
+def fill_sandbox(sandbox: Sandbox, attempt: Attempt) -> None:
+    """Make the sandbox of an attempt, as `node_start.py` expects it. Raises AttemptFailed and OSError."""
+    sandbox.fill(attempt, brings_worker=False, is_mounted=True, makes_directories=False)
+    if not attempt.job.inputs:
+        return
+    top = sandbox.path / "scratch"
     times = {
         os.path.relpath(path, top): os.lstat(path).st_mtime_ns
         for directory, _, names in os.walk(top)
         for path in (os.path.join(directory, name) for name in names)
     }
-    if times:
-        (sandbox / _TIMES).write_bytes(msgspec.json.encode(times))
+    if times:  # HTCondor gives the files that go along the time of their transfer
+        (sandbox.path / TIMES).write_bytes(msgspec.json.encode(times))
+
+
+def collect_sandbox(sandbox: Sandbox, attempt: Attempt, verified: Verified) -> Record | None:
+    """Put what came back in place, and return the record; None if there is none. May be done again."""
+    received = sandbox.path / "attachments"
+    try:
+        if stat.S_ISDIR(os.lstat(received).st_mode):
+            os.rename(received / "record.json", sandbox.record)
+    except FileNotFoundError:
+        pass  # there is none, or it was moved before a crash
+    return sandbox.collect(attempt, verified)
+
+
+def start_words(sandbox: Path) -> str:
+    """Return the end of what the program that starts the worker printed: usually nothing."""
+    texts = []
+    for name in ("start.err", "start.out"):
+        try:
+            with open(sandbox / name, "rb") as file:
+                file.seek(max(0, os.fstat(file.fileno()).st_size - LONGEST_TEXT))
+                texts.append(file.read().decode(errors="replace").strip())
+        except OSError:
+            pass  # it did not come back
+    return "\n".join(text for text in texts if text)
+
+
+def start_program() -> bytes:
+    """Return the program that starts the worker on a node."""
+    return package_files("markab.executors.htcondor").joinpath("node_start.py").read_bytes()
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -82,34 +82,47 @@ def submit_text(job: PlannedJob, place: JobPlace, files: Sequence[str]) -> str:
     Args:
         files: what is in its sandbox and goes with it, relative to that.
     """
-    given = {key: value for key, value in _given(job).items() if not is_reserved(key)}
-    keys = {key.lower() for key in given}
-    moved = _split(_take(given, "transfer_input_files"))
-    universe = universe_of(given)
-    directory = _escaped(str(place.directory))
-    commands: dict[str, str] = {
-        "executable": f"{directory}/{place.start.name}",
+    directory = escaped(str(place.directory))
+    own = {
         "initialdir": f"{directory}/$(job).$(number)",
         "log": f"{directory}/{place.log.name}",
         "log_xml": "True",
         "submit_event_notes": attempt_note("$(job)", "$(number)"),
         "output": "start.out",
         "error": "start.err",
-        "batch_name": _escaped(place.workflow),
+        "batch_name": escaped(place.workflow),
         "description": "$(name)",
-        "My.MarkabRun": _escaped(quoted(place.run)),
+        "My.MarkabRun": escaped(quoted(place.run)),
         "My.MarkabDirectory": quoted(place.key),
         "My.MarkabJob": "$(job)",
         "My.MarkabAttempt": "$(number)",
     }
+    return commands_text(job, own, place.start, place.worker, files)
+
+
+def commands_text(
+    job: PlannedJob, own: Mapping[str, str], start: Path, worker: Path, files: Sequence[str]
+) -> str:
+    """Return the commands for a job whose sandbox is its `initialdir`: what it asks for, what it is, and what goes with it.
+
+    Args:
+        own: the commands that say where its files are, and how it is found again.
+        start: the program that starts the worker; `worker`: that, packed; both in the directory of all sandboxes.
+        files: as in `submit_text`.
+    """
+    given = {key: value for key, value in _given(job).items() if not is_reserved(key)}
+    keys = {key.lower() for key in given}
+    moved = _split(_take(given, "transfer_input_files"))
+    universe = universe_of(given)
+    commands = {"executable": escaped(str(start)), **own}
     if universe in SUBMIT_HOST_UNIVERSES:
-        commands["arguments"] = arguments([str(place.worker)])
+        commands["arguments"] = arguments([str(worker)])
     else:
         commands |= {
-            "arguments": arguments([place.worker.name]),
+            "arguments": arguments([worker.name]),
             "should_transfer_files": "YES",
             "when_to_transfer_output": "ON_EXIT",
-            "transfer_input_files": ", ".join([*files, f"../{place.worker.name}", *moved]),
+            "transfer_input_files": ", ".join([*files, f"../{worker.name}", *moved]),
             "transfer_output_files": "scratch, attachments",
         }
     if universe in CLAIMING_UNIVERSES:
@@ -118,13 +131,18 @@ def submit_text(job: PlannedJob, place: JobPlace, files: Sequence[str]) -> str:
         commands.pop("keep_claim_idle", None)
     wanted = _requested(job) | (_batch_requested(job) if universe == "grid" else {})
     commands |= {key: value for key, value in wanted.items() if key.lower() not in keys}
-    lines = [f"{key} = {value}" for key, value in (commands | given).items()]
+    return command_lines(commands | given)
+
+
+def command_lines(commands: Mapping[str, str]) -> str:
+    """Return commands as a submit file has them, each on one line."""
+    lines = [f"{key} = {value}" for key, value in commands.items()]
     return "".join(f"{' '.join(line.splitlines())}\n" for line in lines)
 
 
 def with_queue(text: str, items: Path) -> str:
     """Return a whole submit file: commands, and where the attempts are listed."""
-    return f"{text}queue job, number, name from {_escaped(str(items))}\n"
+    return f"{text}queue job, number, name from {escaped(str(items))}\n"
 
 
 def item_line(job: int, number: int, name: str) -> str:
@@ -182,7 +200,7 @@ def _batch_requested(job: PlannedJob) -> dict[str, str]:
     counts["TOTAL_MEMORY"] = job.memory_mb
     if batch.nodes or batch.processes_per_node:
         needs = " && ".join(f"{name}=={count}" for name, count in counts.items() if count)
-        wanted["My.remote_cerequirements"] = _escaped(quoted(needs))
+        wanted["My.remote_cerequirements"] = escaped(quoted(needs))
     return wanted
 
 
@@ -194,9 +212,9 @@ def quoted(text: str) -> str:
 def arguments(words: Sequence[str]) -> str:
     """Return words as the command `arguments` has them, in its newer syntax."""
     inner = " ".join("'" + word.replace("'", "''") + "'" for word in words)
-    return '"' + _escaped(inner).replace('"', '""') + '"'
+    return '"' + escaped(inner).replace('"', '""') + '"'
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """Return a text in which `$(…)` is no macro."""
     return text.replace("$", "$(DOLLAR)")
