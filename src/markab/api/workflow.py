@@ -129,6 +129,7 @@ class Workflow(WorkflowDocument):
         cleanup: str | None = None,
         reuse: Sequence[str | Path] | None = None,
         reuse_policy: str | None = None,
+        engine: str | None = None,
         until: Sequence[str] | None = None,
         verbose: int = 0,
         quiet: int = 0,

@@ -7,6 +7,8 @@ from pathlib import Path
 from shlex import quote
 from shutil import which
 
+from markab.plan.run_command import dag_of
+
 WHAT = (
     ("to see its progress", "pegasus-status -l"),
     ("to stop and remove it", "pegasus-remove"),
@@ -19,9 +21,10 @@ WHAT = (
 def planned_text(submit_dir: Path) -> str:
     """Return the text that `pegasus-plan` prints at its end."""
     place = quote(str(submit_dir))
+    start = f"condor_submit_dag {quote(str(dag))}" if (dag := dag_of(submit_dir)) else f"pegasus-run  {place}"
     return (
         "\nThe workflow is planned; no job runs yet. Start it with\n\n"
-        f"pegasus-run  {place}\n\n"
+        f"{start}\n\n"
         "It can be stopped and removed at any time after that with\n\n"
         f"pegasus-remove {place}\n"
     )

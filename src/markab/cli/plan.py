@@ -21,6 +21,7 @@ from markab.cli.output import echo, echo_json
 from markab.cli.planner_flags import RANDOM_DIR, plan_flags, plan_options
 from markab.cli.script_flags import script_flags, words_argument, workflow_options
 from markab.formatting import shown_path
+from markab.plan.run_command import run_command
 from markab.planner.options import PlanOptions
 
 FLAGS = options(
@@ -60,7 +61,7 @@ def plan(workflow: str | None, submit: bool, **flags: Any) -> int:
         return run_output.run_here(planned.submit_dir, as_json=flags["as_json"], quiet=flags["quiet"])
     _report(planned, flags)
     if planned.submit_dir is not None and not flags["as_json"] and not flags["quiet"]:
-        echo(f"\nrun it:   markab run {shown_path(planned.submit_dir)}")
+        echo(f"\nrun it:   {run_command(planned.submit_dir)}")
     return 0
 
 

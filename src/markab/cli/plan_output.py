@@ -12,6 +12,7 @@ from markab.cli.errors import problem_object, warning_text
 from markab.cli.other_pegasus import other_pegasus
 from markab.cli.output import echo, is_terminal
 from markab.cli.pass_times import PassTimes
+from markab.plan.run_command import dag_of, run_command
 
 if TYPE_CHECKING:
     from markab.planner.options import PlanOptions
@@ -135,7 +136,10 @@ def plan_object(planned: operations.Planned, explain: bool) -> dict[str, Any]:
     if planned.submit_dir is not None:
         known["submit_dir"] = str(planned.submit_dir)
         known["message"] = f"Planned workflow {planned.workflow}; nothing runs yet."
-        known["pegasus-run"] = f"pegasus-run {planned.submit_dir}"
+        is_for_dagman = dag_of(planned.submit_dir) is not None
+        known["pegasus-run"] = (
+            run_command(planned.submit_dir) if is_for_dagman else f"pegasus-run {planned.submit_dir}"
+        )
     else:
         known |= {"workflow": planned.workflow, "message": "Nothing was written."}
     summary = planned.summary

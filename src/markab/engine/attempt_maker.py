@@ -15,8 +15,9 @@ from markab.errors import CorruptPlan
 from markab.executors.attempt_id import AttemptId
 from markab.executors.base import Attempt, RunContext
 from markab.journal.attempt_record import DoneTask, MovedFile
-from markab.plan.model import TRANSFERS, Kind, PlannedJob, PlanSite
+from markab.plan.model import TRANSFERS, Header, Kind, PlannedJob, PlanSite
 from markab.plan.plan_file import PlanFile
+from markab.plan.submit_dir import SubmitDir
 from markab.transfers.reserved_names import WORK
 
 NEEDS_SCRATCH = frozenset({Kind.COMPUTE, Kind.CREATE_DIR, Kind.CLEANUP})
@@ -142,3 +143,20 @@ class AttemptMaker:
                 hint="plan the workflow again",
             )
         return site
+
+
+def run_context(directory: SubmitDir, header: Header, uuid: str, keep_failed: bool = False) -> RunContext:
+    """Return what all attempts of a run have in common."""
+    return RunContext(
+        uuid=uuid,
+        workflow=header.workflow,
+        submit_dir=str(directory.path),
+        integrity=header.integrity,
+        transfer_threads=header.transfer_threads,
+        transfer_attempts=header.transfer_attempts,
+        catalog=str(directory.path / header.catalog) if header.catalog else None,
+        keep_failed=keep_failed or header.keep_failed,
+        passwords=str(directory.passwords) if directory.passwords.exists() else "",
+        store=header.reuse.store if header.reuse else "",
+        environments=msgspec.to_builtins(header.environments),
+    )

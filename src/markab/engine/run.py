@@ -11,10 +11,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 
-import msgspec
-
 from markab.engine import slots as machine
-from markab.engine.attempt_maker import AttemptMaker
+from markab.engine.attempt_maker import AttemptMaker, run_context
 from markab.engine.child_planner import ChildPlanner
 from markab.engine.clock import Clock
 from markab.engine.control import Requests
@@ -35,7 +33,7 @@ from markab.engine.scheduler import Scheduler
 from markab.engine.slots import Slots
 from markab.errors import MarkabError, NotARun
 from markab.executors.attempt_id import AttemptId
-from markab.executors.base import Attempt, Executor, RunContext, Seen
+from markab.executors.base import Attempt, Executor, Seen
 from markab.executors.file_limit import attempts_at_once
 from markab.executors.registry import BACK_ENDS, Executors, MakeExecutor
 from markab.formatting import count
@@ -45,7 +43,7 @@ from markab.journal.progress import Observer, read_progress
 from markab.journal.records import AttemptEnd, OutcomeState, RunEnd, Undone
 from markab.journal.writer import Journal
 from markab.plan.braindump import original_of, read_braindump
-from markab.plan.model import SUB_WORKFLOWS, GivenSlots, Header, Kind, PlanSite
+from markab.plan.model import ENGINES, SUB_WORKFLOWS, GivenSlots, Header, Kind, PlanSite
 from markab.plan.plan_file import PlanFile
 from markab.plan.run_command import run_command
 from markab.plan.submit_dir import SubmitDir
@@ -262,6 +260,7 @@ def open_run(
     directory = SubmitDir(Path(submit_dir).resolve())
     plan = PlanFile(directory.plan)
     stack.callback(plan.close)
+    check_engine(plan.header, directory.path)
     stack.enter_context(RunLock(directory.lock))
     uuid = read_braindump(directory.braindump).get("wf_uuid") or ""
     history = Recovery(plan.header)
@@ -285,7 +284,7 @@ def open_run(
         if history.checksums.get(lfn) is None:
             history.checksums.add(lfn, sha256)
     history.was_complete = history.is_complete
-    context = _context(directory, plan.header, uuid, options.keep_failed)
+    context = run_context(directory, plan.header, uuid, options.keep_failed)
     by_site: Mapping[str, Executor] = {}
     passwords: Mapping[str, str] = {}
     missing = _missing(plan, history, look)
@@ -341,6 +340,15 @@ def open_run(
     return opened
 
 
+def check_engine(header: Header, submit_dir: Path) -> None:
+    """Raise NotARun if another engine than this one runs the plan."""
+    if header.engine != ENGINES[0]:
+        raise NotARun(
+            f"{str(submit_dir)!r} is planned for DAGMan, which runs it",
+            hint=f"start it, and go on with it: `{run_command(submit_dir)}`",
+        )
+
+
 def outcome_of(opened: OpenRun, clock: Clock) -> Outcome:
     """Return how a finished run ended; write a rescue file if it did not succeed."""
     assert opened.outcome is not None
@@ -384,22 +392,6 @@ def _slots(options: RunOptions, given: GivenSlots) -> Slots:
 def _smaller(*limits: int | None) -> int | None:
     """Return the smallest limit; None and anything below 1 are none."""
     return min((limit for limit in limits if limit is not None and limit > 0), default=None)
-
-
-def _context(directory: SubmitDir, header: Header, uuid: str, keep_failed: bool) -> RunContext:
-    return RunContext(
-        uuid=uuid,
-        workflow=header.workflow,
-        submit_dir=str(directory.path),
-        integrity=header.integrity,
-        transfer_threads=header.transfer_threads,
-        transfer_attempts=header.transfer_attempts,
-        catalog=str(directory.path / header.catalog) if header.catalog else None,
-        keep_failed=keep_failed or header.keep_failed,
-        passwords=str(directory.passwords) if directory.passwords.exists() else "",
-        store=header.reuse.store if header.reuse else "",
-        environments=msgspec.to_builtins(header.environments),
-    )
 
 
 def _refresh(

@@ -55,13 +55,14 @@ _NAMES = frozenset(
         "statistics",
         "report.html",
         "htcondor",
+        "dagman",
     ]
 )
 _PATTERN = re.compile(
     r"[0-9a-f]{2}"  # output of tasks
     r"|pegasus\.\d+\.properties"
     r"|\.?[^/]+\.(?:stampede|replicas)\.db(?:-wal|-shm|-journal|\.lock)?"
-    r"|[^/]+\.dag\.rescue\d+"
+    r"|[^/]+\.dag(?:\.rescue\d+|\.condor\.sub|\.dagman\.(?:out|log)|\.lib\.(?:out|err)|\.metrics|\.nodes\.log|\.lock|\.halt)?"
     r"|jobstate\.log\.\d+"
     r"|\.capture-[^/]*"
     r"|\.[^/]+\.tmp"  # a file that was being written when its process was killed

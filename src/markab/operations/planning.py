@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from markab.errors import PlanningError, Problem
+
 if TYPE_CHECKING:
     from markab.planner.draft import Progress
     from markab.planner.options import PlanOptions
@@ -41,6 +43,9 @@ def plan(
     """
     from markab.planner import planning
 
+    if options.is_for_dagman and then != "nothing":
+        hint = "plan it with `markab plan --engine dagman`, which says the command that starts DAGMan"
+        raise PlanningError(Problem("a plan for DAGMan is not run by Markab", hint, kind="dagman"))
     planned = planning.plan(
         options,
         progress,
@@ -48,6 +53,10 @@ def plan(
         recorded_sizes=recorded_sizes,
         explain=explain,
     )
+    if options.is_for_dagman and planned.submit_dir is not None:
+        from markab.dagman.dag_writer import write_dag
+
+        write_dag(planned.submit_dir)
     return _with_lacks(_with_changes(planned), then)
 
 

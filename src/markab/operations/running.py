@@ -134,9 +134,14 @@ def run(
     from markab.engine.start_report import reporting_start
     from markab.hooks.hook_runner import running_hooks
     from markab.operations.planner_processes import PlannerProcesses, planners_for
+    from markab.plan.plan_file import read_header
+    from markab.plan.run_command import dag_of
+    from markab.plan.submit_dir import SubmitDir
     from markab.provenance.follower import following
 
     submit_dir = find_run(run)
+    if dag_of(submit_dir) is not None:  # before anything of the run is written
+        engine.check_engine(read_header(SubmitDir(submit_dir).plan), submit_dir)
     options = engine.RunOptions(
         **(limits or Limits())._asdict(),
         keep_failed=keep_failed,

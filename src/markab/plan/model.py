@@ -26,6 +26,10 @@ DataConfiguration = Literal["condorio", "nonsharedfs", "sharedfs"]
 DATA_CONFIGURATIONS: tuple[DataConfiguration, ...] = get_args(DataConfiguration)
 """The first is the default."""
 
+Engine = Literal["markab", "dagman"]
+ENGINES: tuple[Engine, ...] = get_args(Engine)
+"""What runs a plan: the engine of Markab, or HTCondor's DAGMan. The first is the default."""
+
 Integrity = Literal["full", "nosymlink", "none"]
 INTEGRITY_CHECKS: tuple[Integrity, ...] = get_args(Integrity)
 """The first is the default."""
@@ -229,6 +233,8 @@ class Header(msgspec.Struct, omit_defaults=True):
     """None: the run has no hooks, of the workflow or of a task."""
     run_directory: str = ""
     """The run's directory below each scratch, below which those of sub-workflows are; set if there are any."""
+    engine: Engine = ENGINES[0]
+    """What runs it; "dagman": a DAG file and submit files stand beside it (`dagman/dag_writer.py`)."""
     inherited_replicas: str = ""
     """Name in `catalogs/` of the replicas of the document that sub-workflows see too; empty: none."""
 

@@ -21,9 +21,11 @@
     hooks.jsonl           which hooks were started, and how they ended; if the run has any
     run.log               output of a detached engine
     htcondor/             submit files, log and sandboxes of jobs in an HTCondor pool; if there are any
+    <workflow>-0.dag, dagman/  the DAG and its submit files; of a plan that DAGMan runs
     archive.tar.gz        most of the others, after `pegasus-submitdir archive`
 
-No file in a submit directory contains its path, but for those in `htcondor/`, so it can be moved while no job is in a pool.
+No file in a submit directory contains its path, but for those in `htcondor/`, so it can be moved while no job is in a pool;
+one that DAGMan runs cannot.
 """
 
 from __future__ import annotations
@@ -37,6 +39,8 @@ from markab.errors import NotARun, StorageError
 
 PLAN = "plan.jsonl"
 ARCHIVE = "archive.tar.gz"
+DAGMAN = "dagman"
+"""Its directory for what DAGMan needs (`dagman/dag_layout.py`)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,9 +28,10 @@ def wrong_options(options: PlanOptions) -> Iterator[Problem]:
     for style in options.cluster:
         if style.lower() not in CHOICES["cluster"]:
             yield _problem("cluster", style, "is unknown", f"use {' or '.join(CHOICES['cluster'])}")
-    if options.reuse_policy and options.reuse_policy.lower() not in CHOICES["reuse_policy"]:
-        hint = f"use {' or '.join(CHOICES['reuse_policy'])}"
-        yield _problem("reuse_policy", options.reuse_policy, "is unknown", hint)
+    for name in ("reuse_policy", "engine"):
+        value = getattr(options, name)
+        if value and value.lower() not in CHOICES[name]:
+            yield _problem(name, value, "is unknown", f"use {' or '.join(CHOICES[name])}")
     for site, staging in options.staging_sites.items():
         if not staging:
             hint = "name the site where files wait: SITE, or EXECUTION_SITE=SITE"

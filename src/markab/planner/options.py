@@ -227,6 +227,13 @@ class PlanOptions:
         help="Which results are used again: pegasus (default; by name) or content (by what made them).",
         choices=("pegasus", "content"),
     )
+    engine: str | None = _option(
+        kinds.TextOption(),
+        "--engine",
+        metavar="ENGINE",
+        help="What runs the plan: markab (default), or dagman: a DAG is written for condor_submit_dag.",
+        choices=("markab", "dagman"),
+    )
     until: list[str] = _option(
         kinds.RepeatedOption(),
         "--until",
@@ -291,6 +298,11 @@ class PlanOptions:
     def __post_init__(self) -> None:
         if self.nocleanup:
             self.cleanup = self.cleanup or "none"
+
+    @property
+    def is_for_dagman(self) -> bool:
+        """DAGMan is to run the plan."""
+        return (self.engine or "").lower() == "dagman"
 
     def arguments(self) -> list[str]:
         """Return the words of a command line with the same options; of the properties, those that cannot be secret."""

@@ -96,6 +96,7 @@ def make_header(draft: Draft, context: Context, places: RunPlaces, name: str | N
         scratch=draft.bounded,
         environments=draft.environments,
         hooks=draft.run_hooks,
+        engine="dagman" if options.is_for_dagman else "markab",
         run_directory=places.directory if draft.children else "",
         inherited_replicas=INHERITED_REPLICAS if draft.children and draft.workflow.replica_catalog else "",
     )

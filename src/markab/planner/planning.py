@@ -21,6 +21,7 @@ from markab.plan.model import INTEGRITY_CHECKS, ContentReuse, GivenSlots, Planne
 from markab.plan.task_alone import task_alone
 from markab.planner import plan_writer as writing
 from markab.planner.child_plans import name_documents
+from markab.planner.dagman_engine import check_dag, check_dag_directory
 from markab.planner.directory_names import check_delivered_directories, name_directories
 from markab.planner.draft import (
     Cleanup,
@@ -265,6 +266,8 @@ def _make_draft(
     check_directories(staging_sites(draft), context)
     check_delivered_directories(draft.results, context)
     _check_paths(draft, context)
+    if options.is_for_dagman:
+        check_dag(draft, context)
     context.slots = given_slots(draft, context)
     context.raise_problems()
     return draft, context
@@ -287,6 +290,8 @@ def _check_paths(draft: Draft, context: Context) -> None:
     relative = writing.relative_run_dir(options, name, base, _stamp(context, time.time()))
     submit_dir = str(base / (options.relative_submit_dir or relative))
     results_dir = results_directory(context, relative)
+    if options.is_for_dagman:
+        check_dag_directory(submit_dir, context)
     check_result_places(draft.results, context, results_dir)
     check_path_lengths(
         draft,
