@@ -369,3 +369,11 @@ def test_a_request_that_the_batch_system_has_no_words_for_is_said(bench: Bench, 
     warned = planned(bench, task("a", profiles={"pegasus": {"gpus": "1", "memory": "5"}})).planned.warnings
 
     assert "profiles do nothing at a site of SGE: pegasus.gpus (job 'a')" in [each.message for each in warned]
+
+
+def test_a_credential_of_this_machine_does_not_travel(bench: Bench) -> None:
+    (bench.path / "proxy").write_text("secret")
+    (bench.path / "proxy").chmod(0o600)
+    slurm(bench, pegasus={"X509_USER_PROXY": "proxy"})
+    [problem] = problems_of(bench)
+    assert "the credential of profile pegasus.X509_USER_PROXY is a file of this machine" in problem.message

@@ -222,3 +222,10 @@ def test_an_image_of_another_site_goes_through_the_staging_site_also_with_bypass
     made = planned(bench, task("a"), bypass=True)
     [image] = [one for one in made["tool_a"].inputs if one.image]
     assert image.sources == []
+
+
+def test_a_credential_that_the_container_does_not_have_is_refused(bench: Bench) -> None:
+    (bench.path / "proxy").write_text("secret")
+    (bench.path / "proxy").chmod(0o600)
+    with pytest.raises(PlanningError, match="is a file of this machine, and not in the container"):
+        planned(bench, task("a", profiles={"pegasus": {"X509_USER_PROXY": "proxy"}}))

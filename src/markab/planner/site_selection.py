@@ -61,6 +61,7 @@ from markab.planner.site_executors import (
     is_by_convention,
 )
 from markab.planner.task_container import container_of, image_of
+from markab.planner.task_credentials import with_credentials
 from markab.planner.task_launcher import launcher_in_container, launcher_of
 from markab.spec.model import Profiles, Site, Task, Transformation, TransformationSite
 from markab.spec.profiles import Resources, canonical, merge_profiles, resources
@@ -304,6 +305,8 @@ class _Selector:
         site: Site,
         needed_by: str,
     ) -> Program:
+        in_container = executable.container is not None
+        profiles = with_credentials(profiles, site, self.context, needed_by, in_container=in_container)
         if executable.container is None or is_started_by_pool(profiles, executor_of(site)):
             launcher = launcher_of(profiles, site, self.context, needed_by)
             return Program(executable, requires, profiles, launcher)

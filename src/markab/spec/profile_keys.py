@@ -32,9 +32,21 @@ def _keys(**by_effect: str) -> dict[str, Effect]:
     return {key: Effect[effect] for effect, keys in by_effect.items() for key in keys.split()}
 
 
+CREDENTIALS = (
+    "BOTO_CONFIG",
+    "GOOGLE_PKCS12",
+    "IRODS_ENVIRONMENT_FILE",
+    "PEGASUS_CREDENTIALS",
+    "S3CFG",
+    "SSH_PRIVATE_KEY",
+    "X509_USER_PROXY",
+)
+"""Keys of `pegasus` that name a secret file of the submit host; a task finds its path in the variable of that name."""
+
 KEYS: dict[str, dict[str, Effect]] = {
     "pegasus": _keys(
-        READ="""
+        READ=f"""
+            {" ".join(CREDENTIALS)}
             cores memory diskspace gpus runtime checkpoint.time maxwalltime exitcode.failuremsg exitcode.successmsg
             data.configuration enable_for_data_reuse transfer.bypass.input.staging transfer.arguments transfer.lite.arguments style slots.cores slots.memory slots.gpus
             stagein.clusters stagein.local.clusters stagein.remote.clusters
@@ -53,10 +65,8 @@ KEYS: dict[str, dict[str, Effect]] = {
             queue project nodes ppn glite.arguments glite.arguments.expr queue.expr project.expr
             aws.region aws.batch.job_queue aws.batch.job_definition
         """,
-        NOT_YET="""
-            worker.node.directory relative.dir
-            BOTO_CONFIG SSH_PRIVATE_KEY X509_USER_PROXY S3CFG IRODS_ENVIRONMENT_FILE GOOGLE_PKCS12 PEGASUS_CREDENTIALS
-        """,
+        NOT_YET="worker.node.directory",
+        DROPPED="relative.dir",
     ),
     "dagman": _keys(
         READ="RETRY CATEGORY PRIORITY NOOP PRE PRE.ARGUMENTS POST POST.ARGUMENTS POST.SCOPE ABORT-DAG-ON",
