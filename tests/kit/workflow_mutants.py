@@ -420,6 +420,7 @@ def exchanged_inputs(p: Project) -> bool:
         for one in p.jobs
         for other in p.jobs
         if one["id"] < other["id"]
+        and one["type"] == other["type"] == "job"  # a sub-workflow has no program
         and one["name"] == other["name"]
         and one["uses"][0]["lfn"] != other["uses"][0]["lfn"]
     ]
