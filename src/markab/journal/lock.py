@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import os
 import shlex
-import socket
 import time
 from pathlib import Path
 
@@ -47,7 +46,7 @@ class RunLock:
             if not try_lock(descriptor):
                 raise self._busy()
             os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, f"{os.getpid()} {socket.gethostname()}\n".encode(), 0)
+            os.pwrite(descriptor, f"{os.getpid()} {os.uname().nodename}\n".encode(), 0)
         except OSError as error:
             os.close(descriptor)
             raise StorageError(f"cannot lock {str(self.path)!r}: {error.strerror}") from error

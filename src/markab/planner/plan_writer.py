@@ -6,7 +6,6 @@ import errno
 import getpass
 import os
 import shutil
-import socket
 import sysconfig
 import time
 import uuid
@@ -221,7 +220,7 @@ def make_braindump(
     return {
         "user": getpass.getuser(),
         "grid_dn": None,
-        "submit_hostname": socket.gethostname(),
+        "submit_hostname": os.uname().nodename,
         "root_wf_uuid": root_uuid,
         "wf_uuid": wf_uuid,
         "dax": os.path.abspath(options.directory / options.workflow),

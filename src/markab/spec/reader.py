@@ -17,7 +17,7 @@ import msgspec
 import yaml
 
 from markab.errors import DocumentError, Problem
-from markab.spec import careful_reader, fast_reader, schema, xml_elements, yaml_nodes
+from markab.spec import careful_reader, schema, xml_elements, yaml_nodes
 from markab.spec.catalog_checks import check_replicas, check_sites, check_transformations
 from markab.spec.document_file import LIMIT_BYTES, read_bytes
 from markab.spec.gc_pause import without_garbage_collection
@@ -103,7 +103,7 @@ def read_with_lines(
         StorageError: the file cannot be read.
     """
     data, name = read_bytes(path, limit_bytes), os.fspath(path)
-    if len(data) >= LINES_BYTES and (found := fast_reader.read(data, struct, environment)):
+    if len(data) >= LINES_BYTES and (found := _read_fast(data, struct, environment)):
         return found[0], unknown_line
     item, _, lines = _structure(data, struct, name, environment)
     return item, lines.of
@@ -198,10 +198,18 @@ def parse_transformations(
     return _parse(text, TransformationCatalog, name, environment, check_transformations)
 
 
+def _read_fast(data: bytes, struct: type[T], environment: Mapping[str, str]) -> tuple[T, str | None] | None:
+    from markab.spec import (
+        fast_reader,
+    )  # only for large documents: its import takes longer than to read a small one
+
+    return fast_reader.read(data, struct, environment)
+
+
 def _parse(text: str | bytes, struct: type[T], name: str, environment: Mapping[str, str], check: Check) -> T:
     data = _bytes(text)
     if len(data) >= FAST_BYTES:
-        found = fast_reader.read(data, struct, environment)
+        found = _read_fast(data, struct, environment)
         if found and _is_supported(found[1], struct) and not check(found[0], name, lambda item: 0):
             return found[0]
     with without_garbage_collection():

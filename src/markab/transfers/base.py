@@ -6,8 +6,8 @@ also runs on nodes, inside the worker.
 """
 
 import importlib
+import os
 import re
-import socket
 import threading
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
 from urllib.parse import quote, unquote
@@ -292,7 +292,7 @@ def path_of(url: str) -> str:
         host, slash, rest = url[match.end() :].partition("/")
         if host and host != "localhost" and not _is_this_machine(host):
             raise TransferRefused(
-                "'%s' is on the machine '%s', and this is '%s'" % (url, host, socket.gethostname()),
+                "'%s' is on the machine '%s', and this is '%s'" % (url, host, os.uname().nodename),
                 "write file:///%s if the path is the same here" % rest,
             )
         path = unquote(slash + rest)
@@ -302,7 +302,7 @@ def path_of(url: str) -> str:
 
 
 def _is_this_machine(host: str) -> bool:
-    here = socket.gethostname().lower()
+    here = os.uname().nodename.lower()
     return host.lower() in (here, here.partition(".")[0], "127.0.0.1")
 
 

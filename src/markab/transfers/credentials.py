@@ -14,7 +14,6 @@ A section serves only the host in its name; a host without a section gets none.
 """
 
 import base64
-import configparser
 import os
 import stat
 from typing import Dict, Optional, TextIO
@@ -52,6 +51,8 @@ def read_credentials(site: str = "") -> Dict[str, Dict[str, str]]:
     path = credentials_path(site)
     if path is None:
         return {}
+    import configparser  # only here: most runs have no such file
+
     parser = configparser.ConfigParser(interpolation=None, strict=False)
     parser.optionxform = str  # type: ignore[assignment,method-assign]
     try:
