@@ -31,7 +31,7 @@ class Request:
     def problems(self) -> list[Problem]:
         """Return what planning says is wrong."""
         bench = Bench.__new__(Bench)
-        bench.path, bench.replicas = self.path, self.catalogs["replicas"]
+        bench.path, bench.replicas, bench.containers = self.path, self.catalogs["replicas"], []
         bench.sites, bench.transformations = self.catalogs["sites"], self.catalogs["transformations"]
         options = bench.options(
             *self.jobs, workflow=self.workflow, properties=self.properties, **self.options

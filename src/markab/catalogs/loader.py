@@ -82,7 +82,7 @@ def load_catalogs(
         found += [reader.document(below(root, os.fspath(name))) for name in inherited_files]
     with _noted(problems, wrong, "transformations"):
         transformations = read_transformation_catalog(
-            properties, root, environment, problems, files, transformations_dir
+            properties, root, problems, files, environment, transformations_dir
         )
     is_merged = bool(problems.attempt(lambda: properties.flag("pegasus.catalog.replica.dax.asrc")))
     cache_adds = problems.attempt(lambda: properties.flag("pegasus.catalog.replica.cache.asrc"))

@@ -21,9 +21,9 @@ _DIRECTORY = f"{_KIND}.directory"
 def read_transformation_catalog(
     properties: Properties,
     directory: Path,
-    environment: Mapping[str, str],
     problems: ProblemList,
     files: list[Path],
+    environment: Mapping[str, str] = os.environ,
     given: str | os.PathLike[str] | None = None,
 ) -> TransformationCatalog | None:
     """Return the transformation catalog; None: there is none, or a problem was added. Adds what was read to `files`.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -74,7 +73,7 @@ class SiteDocuments:
         from markab.catalogs.transformation_catalogs import read_transformation_catalog
 
         problems = ProblemList()
-        catalog = read_transformation_catalog(properties, self.directory, os.environ, problems, [])
+        catalog = read_transformation_catalog(properties, self.directory, problems, [])
         problems.raise_all()
         found = merged_transformations(inline.transformation_catalog if inline else None, catalog)
         used = {
