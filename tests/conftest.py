@@ -86,8 +86,11 @@ def shared_htcondor() -> Iterator[Pool]:
 
 
 @pytest.fixture
-def htcondor(shared_htcondor: Pool, monkeypatch: pytest.MonkeyPatch) -> Pool:
+def htcondor(
+    shared_htcondor: Pool, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Pool:
     """An HTCondor pool to which this machine submits."""
+    shared_htcondor.below = str(tmp_path_factory.getbasetemp())
     for name, value in shared_htcondor.environ.items():
         monkeypatch.setenv(name, value)
     return shared_htcondor

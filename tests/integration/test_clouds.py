@@ -17,7 +17,7 @@ from integration.test_slurm import STEP, expected_results, files_in, name_of, pa
 from integration.tools import environment, job_line, journal, markab, plan, script, write_workflow
 from kit.fake_cloud.clouds import SERVICES, fake_cloud
 from kit.waiting import wait_until
-from markab.operations import check_site
+from markab.operations import check_site, find_site_documents
 
 pytestmark = pytest.mark.integration
 LAYERS, WIDTH = 3, 4
@@ -101,7 +101,7 @@ def kill_after(submit_dir: Path, records: int) -> bool:
 
 
 def test_a_site_that_works_passes_its_test(tmp_path: Path, cloud: tuple[str, Any]) -> None:
-    result = check_site("cloud", directory=tmp_path, limit_s=120)
+    result = check_site("cloud", find_site_documents(tmp_path), limit_s=120)
 
     assert result.ok, result.checks
     assert result.executor == cloud[0]
@@ -112,7 +112,7 @@ def test_a_token_that_is_refused_is_said_by_the_test_of_the_site(
 ) -> None:
     cloud[1].token = cloud[1].key = "another"
 
-    result = check_site("cloud", directory=tmp_path, limit_s=60)
+    result = check_site("cloud", find_site_documents(tmp_path), limit_s=60)
 
     [found] = [check for check in result.checks if check.ok is False]
     assert found.name == "queue" and found.hint.startswith("renew the credentials")
@@ -128,7 +128,7 @@ def test_an_image_that_is_not_there_is_said_by_the_test_of_the_site(
     else:
         api.unpullable = "CannotPullContainerError: pull access denied for python"
 
-    result = check_site("cloud", directory=tmp_path, limit_s=5)
+    result = check_site("cloud", find_site_documents(tmp_path), limit_s=5)
 
     [found] = [check for check in result.checks if check.ok is False]
     assert found.name == "start"

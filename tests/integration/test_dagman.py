@@ -74,9 +74,10 @@ class Dag:
 @pytest.fixture
 def pool(htcondor: Pool) -> Iterator[Pool]:
     """A pool whose queue is empty, before and after."""
-    yield htcondor
-    htcondor.clear()
-    wait_until(lambda: not htcondor.queue(), every_s=0.2, what=htcondor.queue)
+    with htcondor.alone():
+        yield htcondor
+        htcondor.clear()
+        wait_until(lambda: not htcondor.queue(), every_s=0.2, what=htcondor.queue)
 
 
 def plan_dag(pool: Pool, top: Path, workflow: Path, *words: str | Path) -> Dag:

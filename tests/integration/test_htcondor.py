@@ -176,6 +176,13 @@ def open_pool_bench(pool: Pool, top: Path, **more: Any) -> PoolBench:
 
 
 @pytest.fixture
+def alone(htcondor: Pool) -> Iterator[None]:
+    """No test that cannot bear it runs while daemons are killed."""
+    with htcondor.alone():
+        yield
+
+
+@pytest.fixture
 def bench(htcondor: Pool, tmp_path: Path) -> Iterator[PoolBench]:
     made = open_pool_bench(htcondor, tmp_path)
     try:
@@ -330,6 +337,7 @@ def test_a_schedd_elsewhere_gets_the_files_and_gives_them_back(
 # -- parts of the pool that fail -------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("alone")
 def test_a_schedd_that_is_killed_comes_back_and_nothing_is_lost(bench: PoolBench, tmp_path: Path) -> None:
     runs = tmp_path / "runs"
     runs.mkdir()
@@ -346,6 +354,7 @@ def test_a_schedd_that_is_killed_comes_back_and_nothing_is_lost(bench: PoolBench
     assert {path.name: path.read_text() for path in runs.iterdir()} == {str(n): "x\n" for n in range(6)}
 
 
+@pytest.mark.usefixtures("alone")
 def test_jobs_of_a_startd_that_is_killed_run_again_when_their_lease_is_over(bench: PoolBench) -> None:
     lease = {"job_lease_duration": "20"}
     attempts = [

@@ -132,6 +132,8 @@ class Pool:
     def __init__(self, top: Path, tree: Path) -> None:
         self.top, self.tree = top, tree
         self.bin = tree / "usr/bin"
+        self.below = ""
+        """The directory of one process of the tests, others of which may use the pool at the same time. "": any."""
 
     @property
     def environ(self) -> dict[str, str]:
@@ -147,13 +149,22 @@ class Pool:
         assert done.returncode == 0, f"{' '.join(words)}: {done.stderr or done.stdout}"
         return done.stdout
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep out other processes that call this: for tests that kill daemons, and those that cannot bear it."""
+        with open(self.top / "alone.lock", "w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
     def queue(self, constraint: str = "true") -> list[str]:
-        """Return the jobs in the queue, as `CLUSTER.PROC STATUS`."""
-        wanted = ["-af:j", "JobStatus", "-constraint", constraint]
+        """Return the jobs in the queue whose directory or log is below `below`, as `CLUSTER.PROC STATUS`."""
+        here = f'"{self.below}/"'
+        ours = [f"substr({name}, 0, {len(here) - 2}) =?= {here}" for name in ("Iwd", "SUBMIT_Iwd", "UserLog")]
+        wanted = ["-af:j", "JobStatus", "-constraint", f"({constraint}) && ({' || '.join(ours)})"]
         return self.command("condor_q", "-allusers", *wanted).split("\n")[:-1]
 
     def clear(self) -> None:
-        """Remove what a test that failed left in the queue."""
+        """Remove what a test that failed left in the queue; other tests use the pool, too."""
         if jobs := [line.split()[0] for line in self.queue()]:
             self.command("condor_rm", *jobs)
 
